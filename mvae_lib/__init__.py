@@ -1,0 +1,1 @@
+"""mvae_lib: the library behind the MusicVAE course (see mvae_lib/README.md)."""
