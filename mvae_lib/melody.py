@@ -125,7 +125,9 @@ def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
     moved = tokens.astype(np.int64) + np.where(sounding, semitones, 0)
     if sounding.any() and not (FIRST_NOTE_ON <= moved[sounding].min() and moved[sounding].max() < VOCABULARY):
         low, high = pitches(tokens).min(), pitches(tokens).max()
-        raise ValueError(f"{semitones:+d} semitones would move pitches {low} to {high} out of {MIN_PITCH} to {MAX_PITCH}")
+        raise ValueError(
+            f"{semitones:+d} semitones would move pitches {low} to {high} out of {MIN_PITCH} to {MAX_PITCH}"
+        )
     return moved.astype(tokens.dtype)
 
 

@@ -1,0 +1,44 @@
+# Two commands do everything: `make lab` opens the course, `make test` proves that it works.
+# Without make, the README gives the same as plain lines.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
+.PHONY: lab test notebooks data format clean
+.DEFAULT_GOAL := lab
+
+lab: $(VENV)/course
+	$(BIN)/python -m jupyter lab chapters/00_start_here.ipynb
+
+test: $(VENV)/course-and-tests
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest -rs tests
+	$(BIN)/python -m pytest --nbval chapters solutions
+
+# Execute all notebooks and store them in their normal form.
+notebooks: $(VENV)/course-and-tests
+	$(BIN)/python tools/notebooks.py
+
+# Build the data sets anew; the files come out byte for byte the same.
+data: $(VENV)/course
+	$(BIN)/python datasets/folk_melodies/build.py
+
+format: $(VENV)/course-and-tests
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache
+
+# A file in the virtual environment marks what is installed; it is made anew when the dependencies change.
+$(VENV)/course: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else 'The course needs Python 3.11, 3.12 or 3.13, and this is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -c constraints.txt -e .
+	$(BIN)/python -c "open('$@', 'w').close()"
+
+$(VENV)/course-and-tests: $(VENV)/course
+	$(BIN)/python -m pip install -c constraints.txt -e ".[test]"
+	$(BIN)/python -c "open('$@', 'w').close()"

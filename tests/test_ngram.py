@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from mvae_lib.melody import VOCABULARY
+from mvae_lib.ngram import NGram
+
+
+@pytest.fixture
+def tokens():
+    rng = np.random.default_rng(0)
+    return np.where(rng.random((50, 16)) < 0.5, 0, rng.integers(2, 12, (50, 16))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_probabilities_sum_to_one_after_seen_and_unseen_contexts(tokens, order):
+    contexts = np.concatenate([tokens[:5, :7], np.full((1, 7), 80)])
+    probabilities = NGram(tokens, order).probabilities(contexts)
+    assert probabilities.shape == (6, VOCABULARY)
+    assert np.allclose(probabilities.sum(1), 1)
+    assert (probabilities > 0).all()
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_nll_is_the_probability_of_what_followed(tokens, order):
+    model = NGram(tokens, order)
+    nll = model.nll(tokens)
+    for step in (0, 1, 5):
+        probabilities = model.probabilities(tokens[:, :step])
+        assert np.allclose(-np.log(probabilities[np.arange(50), tokens[:, step]]), nll[:, step])
+
+
+def test_bigram_equals_the_formula_by_hand():
+    tokens = np.array([[0, 5, 0, 5, 0, 7]], np.uint8)
+    model = NGram(tokens, 2)
+    unigram = (3 + 3 / VOCABULARY) / (6 + 3)  # token 0: 3 of 6 steps, 3 different classes in all
+    after_five = (2 + 1 * unigram) / (2 + 1)  # both times that 5 went on, 0 followed
+    assert model.probabilities(np.array([[5]]))[0, 0] == pytest.approx(after_five)
+
+
+def test_longer_contexts_help_on_a_pattern_and_not_on_noise():
+    pattern = np.tile([2, 0, 4, 0, 2, 0, 6, 0], (20, 2)).astype(np.uint8)
+    assert NGram(pattern, 4).realism(pattern).mean() < NGram(pattern, 2).realism(pattern).mean() - 0.1
+    rng = np.random.default_rng(1)
+    noise, held_out = rng.integers(0, 8, (2, 200, 16))
+    assert NGram(noise, 4).realism(held_out).mean() >= NGram(noise, 1).realism(held_out).mean()
+
+
+def test_samples_follow_the_counts_and_the_seed(tokens):
+    model = NGram(tokens, 2)
+    first, again = (model.sample(400, 16, np.random.default_rng(3)) for _ in range(2))
+    assert (first == again).all()
+    assert abs((first == 0).mean() - (tokens == 0).mean()) < 0.05
+    assert model.realism(first).mean() < model.realism(np.random.default_rng(0).integers(0, 90, (400, 16))).mean()
+
+
+@pytest.mark.parametrize("order", [0, 10])
+def test_orders_that_do_not_fit_are_refused(tokens, order):
+    with pytest.raises(ValueError, match="order must lie in 1 to 9"):
+        NGram(tokens, order)
+
+
+def test_one_melody_without_a_batch_axis_is_refused(tokens):
+    with pytest.raises(ValueError, match="melodies, steps"):
+        NGram(tokens, 2).nll(tokens[0])

@@ -1,0 +1,152 @@
+"""Keep the notebooks true: execute them, store them in one normal form, and say where one is not in that form.
+
+    python tools/notebooks.py            execute all chapters and solutions, and store them normalised
+    python tools/notebooks.py PATH ...   the same for some of them
+    python tools/notebooks.py --exercises   only copy the exercises from the solutions into the chapters
+
+An exercise has one source: the three cells `exercise-01-1-task`, `-answer` and `-check` of `solutions/01_*.ipynb`. The
+chapter of the same name holds a copy in which the lines between BEGIN SOLUTION and END SOLUTION of the answer are cut.
+"""
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+MAX_BYTES = 300_000
+MAX_CELL_LINES = 25
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SOLUTION = re.compile(r"(?P<indent>[ ]*)# BEGIN SOLUTION\n.*?# END SOLUTION(?=\n|$)", re.DOTALL)
+TO_DO = 'raise NotImplementedError("write your answer here")'
+LOCAL_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users)")
+
+
+def notebook_paths() -> list[Path]:
+    """All notebooks of the course, chapters before solutions."""
+    return sorted(ROOT.glob("chapters/*.ipynb")) + sorted(ROOT.glob("solutions/*.ipynb"))
+
+
+def read(path: Path):
+    """The notebook at `path`, in format 4."""
+    return nbformat.read(path, as_version=4)
+
+
+def write(notebook, path: Path) -> None:
+    """Write by a temporary name, so that an interrupted run leaves the old notebook whole."""
+    temporary = path.with_suffix(".ipynb.part")
+    temporary.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def without_solution(source: str) -> str:
+    """The answer of an exercise as the learner first meets it."""
+    return SOLUTION.sub(lambda match: f"{match['indent']}{TO_DO}", source)
+
+
+def exercise_cells(notebook, blank: bool) -> dict[str, str]:
+    """Exercise cell id -> source; `blank` cuts the answers as in a chapter."""
+    cells = {cell.id: cell.source for cell in notebook.cells if cell.id.startswith("exercise-")}
+    return {id: without_solution(source) if blank else source for id, source in cells.items()}
+
+
+def copy_exercises(chapter, solution) -> None:
+    """Bring the exercise cells of `chapter` to what `solution` says; their order and ids must agree already."""
+    sources = exercise_cells(solution, blank=True)
+    mine = exercise_cells(chapter, blank=False)
+    if list(mine) != list(sources):
+        raise ValueError(f"the chapter has the exercise cells {list(mine)}, its solution {list(sources)}")
+    for cell in chapter.cells:
+        cell.source = sources.get(cell.id, cell.source)
+
+
+def normalised(notebook):
+    """A copy with counts 1..n, no widget state, no timings, and the kernel named as everywhere."""
+    notebook = nbformat.from_dict(notebook)
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    count = 0
+    for cell in notebook.cells:
+        kept = {key: cell.metadata[key] for key in ("tags", "slideshow") if key in cell.metadata}
+        cell.metadata = nbformat.from_dict(kept)
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        cell.outputs = _merge_streams(cell.outputs)
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            if "data" in output:
+                output.data.pop(WIDGET_VIEW, None)
+                output.metadata = nbformat.from_dict({})
+    return notebook
+
+
+def _merge_streams(outputs: list) -> list:
+    """Consecutive pieces of one stream as one output: where they were cut depends on the machine's mood."""
+    merged = []
+    for output in outputs:
+        last = merged[-1] if merged else None
+        if last is not None and output.output_type == last.output_type == "stream" and output.name == last.name:
+            last.text += output.text
+        else:
+            merged.append(output)
+    return merged
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with a stored notebook, one sentence each; an empty list where it may be committed."""
+    text, notebook = path.read_text(encoding="utf-8"), read(path)
+    found = []
+    if text != nbformat.writes(normalised(notebook)) + "\n":
+        found.append("is not in the normal form: run `make notebooks`")
+    if len(text.encode()) > MAX_BYTES:
+        found.append(f"has {len(text.encode()):,} bytes, more than {MAX_BYTES:,}")
+    if LOCAL_PATH.search(text):
+        found.append(f"names a path of somebody's machine: {LOCAL_PATH.search(text)[0]}")
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type != "code":
+            continue
+        if cell.source.count("\n") + 1 > MAX_CELL_LINES:
+            found.append(f"cell {number} has more than {MAX_CELL_LINES} lines")
+        for output in cell.outputs:
+            expected = "raises-exception" in cell.metadata.get("tags", [])
+            if output.output_type == "error" and not expected:
+                found.append(f"cell {number} holds the error {output.ename}")
+            if output.get("name") == "stderr":
+                found.append(f"cell {number} wrote to stderr: {output.text[:80]!r}")
+    return found
+
+
+def execute(path: Path) -> float:
+    """Run a notebook from top to bottom in its own folder and store it normalised; the seconds it took."""
+    notebook = read(path)
+    solution = ROOT / "solutions" / path.name
+    if path.parent.name == "chapters" and solution.exists():
+        copy_exercises(notebook, read(solution))
+    start = time.perf_counter()
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}}).execute()
+    write(normalised(notebook), path)
+    return time.perf_counter() - start
+
+
+def main(arguments: list[str]) -> None:
+    only_exercises = "--exercises" in arguments
+    paths = [Path(argument).resolve() for argument in arguments if argument != "--exercises"] or notebook_paths()
+    for path in paths:
+        if only_exercises and path.parent.name == "chapters" and (ROOT / "solutions" / path.name).exists():
+            notebook = read(path)
+            copy_exercises(notebook, read(ROOT / "solutions" / path.name))
+            write(notebook, path)
+        elif not only_exercises:
+            print(f"{path.relative_to(ROOT)}: {execute(path):.0f} s", flush=True)
+            for problem in problems(path):
+                print(f"  {problem}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
