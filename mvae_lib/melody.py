@@ -29,7 +29,7 @@ VOCABULARY = FIRST_NOTE_ON + MAX_PITCH - MIN_PITCH + 1  # 90
 STEPS_PER_QUARTER = 4
 STEPS_PER_BAR = 16
 
-_PITCH_NAMES = "C C♯ D E♭ E F F♯ G A♭ A B♭ B".split()
+_PITCH_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
 class Note(NamedTuple):
@@ -123,11 +123,9 @@ def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
     tokens = check_tokens(tokens)
     sounding = is_note_on(tokens)
     moved = tokens.astype(np.int64) + np.where(sounding, semitones, 0)
-    if sounding.any() and not (FIRST_NOTE_ON <= moved[sounding].min() and moved[sounding].max() < VOCABULARY):
-        low, high = pitches(tokens).min(), pitches(tokens).max()
-        raise ValueError(
-            f"{semitones:+d} semitones would move pitches {low} to {high} out of {MIN_PITCH} to {MAX_PITCH}"
-        )
+    if ((moved < FIRST_NOTE_ON) | (moved >= VOCABULARY))[sounding].any():
+        span = f"{pitches(tokens).min()} to {pitches(tokens).max()}"
+        raise ValueError(f"{semitones:+d} semitones would move pitches {span} out of {MIN_PITCH} to {MAX_PITCH}")
     return moved.astype(tokens.dtype)
 
 

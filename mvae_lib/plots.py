@@ -1,0 +1,94 @@
+"""Figures: piano rolls and the few charts that the chapters share, in the course's one palette.
+
+Chapter: all. A figure's title states what it shows; the sentence after it in the chapter says the same in words for
+readers who cannot see it.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+
+from mvae_lib import palette
+from mvae_lib.melody import STEPS_PER_BAR, pitch_name, tokens_to_notes
+
+
+def set_style() -> None:
+    """Give all figures of a notebook the course's look; call it once, beside the imports."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7.5, 2.8),
+            "figure.dpi": 80,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": plt.cycler(color=palette.SERIES),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": palette.MUTED,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.labelcolor": palette.INK,
+            "axes.axisbelow": True,
+            "grid.color": palette.GRID,
+            "text.color": palette.INK,
+            "xtick.color": palette.MUTED,
+            "ytick.color": palette.MUTED,
+            "font.size": 9.5,
+            "legend.frameon": False,
+        }
+    )
+
+
+def piano_roll(tokens: np.ndarray, ax: Axes | None = None, title: str = "", color: str = palette.NOTE) -> Axes:
+    """Draw one melody `[steps]`: time in steps to the right, pitch upwards, a line at each bar and each octave's C."""
+    ax = ax or plt.gca()
+    tokens = np.asarray(tokens)
+    notes = tokens_to_notes(tokens)
+    low = min((note.pitch for note in notes), default=60) - 2
+    high = max((note.pitch for note in notes), default=72) + 2
+    for c in range(-(-low // 12) * 12, high + 1, 12):
+        ax.axhline(c, color=palette.GRID, linewidth=0.8)
+    for note in notes:
+        ax.barh(note.pitch, note.end - note.start - 0.15, left=note.start, height=0.85, color=color)
+    ax.set(xlim=(0, len(tokens)), ylim=(low, high), title=title)
+    ax.xaxis.set_major_locator(MultipleLocator(STEPS_PER_BAR))
+    ax.xaxis.set_minor_locator(MultipleLocator(4))
+    ax.grid(axis="x", which="major", color=palette.MUTED, linewidth=0.8)
+    ax.grid(axis="x", which="minor", linewidth=0.6)
+    ax.set_yticks([low + 2, high - 2], [pitch_name(low + 2), pitch_name(high - 2)])
+    return ax
+
+
+def piano_rolls(melodies: Sequence[np.ndarray], titles: Sequence[str], columns: int = 2) -> Figure:
+    """A grid of piano rolls with their titles, row by row."""
+    rows = -(-len(melodies) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(7.5, 1.5 * rows), squeeze=False)
+    for ax in axes.flat[len(melodies) :]:
+        ax.set_visible(False)
+    for ax, tokens, title in zip(axes.flat, melodies, titles, strict=False):
+        piano_roll(tokens, ax, title)
+    return figure
+
+
+def labelled_bars(names: Sequence[str], values: Sequence[float], title: str, unit: str, highlight: int = -1) -> Axes:
+    """Horizontal bars, first name on top, each with its value beside it; the bar `highlight` in the accent colour."""
+    _, ax = plt.subplots(figsize=(7.5, 0.6 + 0.36 * len(names)))
+    colors = [palette.ACCENT if i == highlight % len(names) else palette.NOTE for i in range(len(names))]
+    bars = ax.barh(names, values, color=colors, height=0.7)
+    ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4)
+    ax.invert_yaxis()
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    ax.set(title=title, xlabel=unit)
+    return ax
+
+
+def scatter_by_value(points: np.ndarray, values: np.ndarray, title: str, label: str, ax: Axes | None = None) -> Axes:
+    """Points `[N, 2]` coloured by a number each, with the scale beside them."""
+    ax = ax or plt.gca()
+    dots = ax.scatter(*np.asarray(points).T, c=values, s=5, cmap="viridis", linewidths=0)
+    ax.figure.colorbar(dots, ax=ax, label=label)
+    ax.set(title=title, xticks=[], yticks=[])
+    return ax
