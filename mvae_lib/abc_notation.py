@@ -9,9 +9,9 @@ A letter is a note (`C` is C4, `c` C5), a number its length in units of `L:`, an
     K:D
     de|f2 fe d2 B2|(3ABA F2 A4:|
 
-`parse_tune` reads one melody as it is played: repeats unfolded, first and second endings taken in turn, ties joined, grace
-notes left out, the highest note of a chord kept. Times are exact fractions of a quarter note. What is written for several
-voices or cannot be read raises `AbcError`. Words such as "D.C." and the playing order `P:ABA` are not followed.
+`parse_tune` reads one melody as it is played: repeats unfolded, first and second endings taken in turn, ties joined,
+grace notes left out, the highest note of a chord kept. Times are exact fractions of a quarter note. What is written for
+several voices or cannot be read raises `AbcError`. Words such as "D.C." and the playing order `P:ABA` are not followed.
 
 Chapter: 01. Source: the ABC standard 2.1, section 4 (the tune body).
 """
