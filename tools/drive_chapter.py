@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from browser import chromium, jupyterlab, requests_beyond_this_machine, why_no_browser  # noqa: E402
+from browser import chromium, jupyterlab, requests_beyond_this_machine, why_no_browser
 
 WIDTH, HEIGHT = 1100, 1400
 OVERLAP = 60  # pixels that two pictures share, so that no line is cut in both

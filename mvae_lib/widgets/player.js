@@ -41,14 +41,13 @@
   // The strengths of the overtones, from the fundamental on.
   const OVERTONES = { keys: [1, 0.5, 0.33, 0.2, 0.1, 0.07, 0.04], bass: [1, 0.7, 0.2, 0.1, 0.05] };
 
-  // General MIDI drums are sums of pitched thumps [from Hz, to Hz, strength, seconds] and filtered noise
-  // [filter, Hz, strength, seconds].
-  const tom = (hertz) => ({ thump: [hertz, hertz * 0.6, 0.7, 0.3] });
-  const KICK = { thump: [150, 45, 0.9, 0.28] };
-  const SNARE = { thump: [210, 150, 0.35, 0.12], noise: ["highpass", 1500, 0.4, 0.17] };
-  const CLOSED_HAT = { noise: ["highpass", 7500, 0.25, 0.06] };
-  const OPEN_HAT = { noise: ["highpass", 7000, 0.25, 0.32] };
-  const CYMBAL = { noise: ["highpass", 5000, 0.28, 0.9] };
+  // A General MIDI drum is a thump of falling pitch, a hiss (noise above a pitch), or both: [hertz, strength, seconds].
+  const KICK = { thump: [150, 0.9, 0.28] };
+  const SNARE = { thump: [210, 0.35, 0.12], hiss: [1500, 0.4, 0.17] };
+  const CLOSED_HAT = { hiss: [7500, 0.25, 0.06] };
+  const OPEN_HAT = { hiss: [7000, 0.25, 0.32] };
+  const CYMBAL = { hiss: [5000, 0.28, 0.9] };
+  const tom = (hertz) => ({ thump: [hertz, 0.7, 0.3] });
   const DRUMS = {
     35: KICK, 36: KICK, 37: SNARE, 38: SNARE, 39: SNARE, 40: SNARE, 42: CLOSED_HAT, 44: CLOSED_HAT, 46: OPEN_HAT,
     41: tom(80), 43: tom(95), 45: tom(115), 47: tom(140), 48: tom(165), 50: tom(195),
@@ -57,18 +56,15 @@
   class Synthesiser {
     constructor(context) {
       this.context = context;
-      this.output = context.createGain();
-      this.output.gain.value = 0.5;
-      // Chords must not clip.
-      const limiter = context.createDynamicsCompressor();
-      this.meter = context.createAnalyser();
-      this.output.connect(limiter).connect(this.meter).connect(context.destination);
+      this.output = new GainNode(context, { gain: 0.5 });
+      this.meter = new AnalyserNode(context);
+      // The compressor is there so that chords do not clip.
+      this.output.connect(new DynamicsCompressorNode(context)).connect(this.meter).connect(context.destination);
       this.waves = {};
       for (const [voice, strengths] of Object.entries(OVERTONES)) {
-        const sines = Float32Array.of(0, ...strengths);
-        this.waves[voice] = context.createPeriodicWave(new Float32Array(sines.length), sines);
+        this.waves[voice] = new PeriodicWave(context, { imag: [0, ...strengths] });
       }
-      this.noise = context.createBuffer(1, context.sampleRate, context.sampleRate);
+      this.noise = new AudioBuffer({ length: context.sampleRate, sampleRate: context.sampleRate });
       const samples = this.noise.getChannelData(0);
       // A linear congruential generator, so that two renders of one melody have the same noise.
       for (let i = 0, seed = 1; i < samples.length; i++) {
@@ -79,67 +75,63 @@
 
     // Plans a note for `when` (seconds of the context's clock). What it returns can be cut short with stop().
     strike({ pitch, velocity, voice }, when, seconds) {
-      const volume = this.context.createGain();
-      volume.gain.value = velocity / 127;
+      const { context } = this;
+      const volume = new GainNode(context, { gain: velocity / 127 });
       volume.connect(this.output);
-      const sources = voice === "drums" ? this.drum(pitch, when, volume) : [this.tone(voice, pitch, when, seconds, volume)];
+      const sources =
+        voice === "drums" ? this.drum(pitch, when, volume) : [this.tone(voice, pitch, when, seconds, volume)];
       const stop = () => {
-        const now = this.context.currentTime;
+        const now = context.currentTime;
         volume.gain.setTargetAtTime(0, now, 0.01);
-        for (const source of sources) source.stop(now + 0.06);
+        sources.forEach((source) => source.stop(now + 0.06));
       };
       return { when, end: when + seconds + 1, stop };
     }
 
     tone(voice, pitch, when, seconds, output) {
-      const hertz = 440 * 2 ** ((pitch - 69) / 12);
-      const oscillator = this.context.createOscillator();
-      oscillator.setPeriodicWave(this.waves[voice]);
-      oscillator.frequency.value = hertz;
+      const { context } = this;
+      const frequency = 440 * 2 ** ((pitch - 69) / 12);
+      const source = new OscillatorNode(context, { frequency, periodicWave: this.waves[voice] });
       // A struck string loses its brightness first, then its loudness.
-      const filter = this.context.createBiquadFilter();
-      filter.frequency.setValueAtTime(Math.min(hertz * 8, 9000), when);
-      filter.frequency.exponentialRampToValueAtTime(Math.max(hertz * 2, 300), when + 0.5);
-      const envelope = this.context.createGain();
+      const filter = new BiquadFilterNode(context);
+      filter.frequency.setValueAtTime(Math.min(frequency * 8, 9000), when);
+      filter.frequency.exponentialRampToValueAtTime(Math.max(frequency * 2, 300), when + 0.5);
+      const envelope = new GainNode(context, { gain: 0 });
       const release = when + Math.max(seconds - 0.02, 0.04);
       envelope.gain.setValueAtTime(0, when);
       envelope.gain.linearRampToValueAtTime(0.55, when + 0.006);
       envelope.gain.setTargetAtTime(0.2, when + 0.006, 0.25);
       envelope.gain.setTargetAtTime(0, release, 0.03);
-      oscillator.connect(filter).connect(envelope).connect(output);
-      oscillator.start(when);
-      oscillator.stop(release + 0.3);
-      return oscillator;
+      source.connect(filter).connect(envelope).connect(output);
+      source.start(when);
+      source.stop(release + 0.3);
+      return source;
     }
 
     drum(pitch, when, output) {
-      const { thump, noise } = DRUMS[pitch] ?? CYMBAL;
+      const { context } = this;
+      const { thump, hiss } = DRUMS[pitch] ?? CYMBAL;
       const sources = [];
-      const sound = (source, last, strength, seconds) => {
-        const envelope = this.context.createGain();
+      const sound = (source, filter, strength, seconds) => {
+        const envelope = new GainNode(context, { gain: 0 });
         envelope.gain.setValueAtTime(strength, when);
         envelope.gain.exponentialRampToValueAtTime(0.0001, when + seconds);
-        last.connect(envelope).connect(output);
+        source.connect(filter).connect(envelope).connect(output);
         source.start(when);
         source.stop(when + seconds);
         sources.push(source);
       };
       if (thump) {
-        const [from, to, strength, seconds] = thump;
-        const oscillator = this.context.createOscillator();
-        oscillator.frequency.setValueAtTime(from, when);
-        oscillator.frequency.exponentialRampToValueAtTime(to, when + 0.1);
-        sound(oscillator, oscillator, strength, seconds);
+        const [frequency, ...rest] = thump;
+        const source = new OscillatorNode(context, { frequency });
+        source.frequency.setValueAtTime(frequency, when);
+        source.frequency.exponentialRampToValueAtTime(frequency / 3, when + 0.1);
+        sound(source, new GainNode(context), ...rest);
       }
-      if (noise) {
-        const [type, hertz, strength, seconds] = noise;
-        const source = this.context.createBufferSource();
-        source.buffer = this.noise;
-        source.loop = true;
-        const filter = this.context.createBiquadFilter();
-        filter.type = type;
-        filter.frequency.value = hertz;
-        sound(source, source.connect(filter), strength, seconds);
+      if (hiss) {
+        const [frequency, ...rest] = hiss;
+        const source = new AudioBufferSourceNode(context, { buffer: this.noise, loop: true });
+        sound(source, new BiquadFilterNode(context, { type: "highpass", frequency }), ...rest);
       }
       return sources;
     }
@@ -201,28 +193,14 @@
       return this.loop ? start + ((beat - start) % (end - start)) : end;
     }
 
-    // Runs `change` (new notes, tempo or loop) without leaving the beat: what already sounds rings on, and what was
-    // only planned is planned anew.
-    keepBeat(change) {
+    // Takes on a new path, tempo or loop without leaving the beat: what already sounds rings on, and what was only
+    // planned is planned anew.
+    change(settings) {
       const beat = this.position;
-      change();
+      Object.assign(this, settings);
+      if (this.only >= this.path.spans.length) this.only = null;
       this.rest = Math.min(beat, this.path.beats);
       if (this.playing) this.anchorAt(this.rest, speakers.context.currentTime);
-    }
-
-    load(path) {
-      this.keepBeat(() => {
-        this.path = path;
-        if (this.only >= path.spans.length) this.only = null;
-      });
-    }
-
-    setTempo(tempo) {
-      this.keepBeat(() => (this.tempo = tempo));
-    }
-
-    setLoop(loop) {
-      this.keepBeat(() => (this.loop = loop));
     }
 
     anchorAt(beat, time) {
@@ -324,63 +302,54 @@
 
   // ---- Files ---------------------------------------------------------------------------------------------------
 
+  const ascii = (text) => [...text].map((letter) => letter.charCodeAt(0));
+  const bigEndian = (value, count) => Array.from({ length: count }, (_, i) => (value >> (8 * (count - 1 - i))) & 255);
+  const littleEndian = (value, count) => bigEndian(value, count).reverse();
+
   // 16-bit mono PCM in a RIFF container.
   function wavFile(samples, sampleRate) {
-    const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
-    const ascii = (offset, text) => [...text].forEach((letter, i) => view.setUint8(offset + i, letter.charCodeAt(0)));
-    ascii(0, "RIFF");
-    view.setUint32(4, 36 + 2 * samples.length, true);
-    ascii(8, "WAVEfmt ");
-    view.setUint32(16, 16, true);
-    view.setUint16(20, 1, true);
-    view.setUint16(22, 1, true);
-    view.setUint32(24, sampleRate, true);
-    view.setUint32(28, 2 * sampleRate, true);
-    view.setUint16(32, 2, true);
-    view.setUint16(34, 16, true);
-    ascii(36, "data");
-    view.setUint32(40, 2 * samples.length, true);
-    samples.forEach((sample, i) => view.setInt16(44 + 2 * i, Math.round(clamp(sample, -1, 1) * 32767), true));
-    return view.buffer;
+    const header = [
+      ...ascii("RIFF"), ...littleEndian(36 + 2 * samples.length, 4), ...ascii("WAVEfmt "), 16, 0, 0, 0, 1, 0, 1, 0,
+      ...littleEndian(sampleRate, 4), ...littleEndian(2 * sampleRate, 4), 2, 0, 16, 0,
+      ...ascii("data"), ...littleEndian(2 * samples.length, 4),
+    ];
+    const view = new DataView(new ArrayBuffer(header.length + 2 * samples.length));
+    header.forEach((byte, i) => view.setUint8(i, byte));
+    samples.forEach((sample, i) => view.setInt16(header.length + 2 * i, clamp(sample, -1, 1) * 32767, true));
+    return view;
   }
 
-  // A Standard MIDI File of one track; keys, bass and drums have channels of their own.
-  function midiFile(score) {
-    const TICKS_PER_BEAT = 480;
-    const CHANNELS = { keys: 0, bass: 1, drums: 9 };
-    const path = layOut(score.melodies);
-    const ticks = (beats) => Math.round(beats * TICKS_PER_BEAT);
-    const bigEndian = (value, bytes) => Array.from({ length: bytes }, (_, i) => (value >> (8 * (bytes - 1 - i))) & 255);
-    // Seven bits a byte; all bytes but the last have the top bit set.
-    const variableLength = (value) => {
-      const bytes = [value & 127];
-      while ((value >>= 7)) bytes.unshift((value & 127) | 128);
-      return bytes;
-    };
+  const TICKS_PER_BEAT = 480;
+  const CHANNELS = { keys: 0, bass: 1, drums: 9 };
 
-    const events = [
-      [0, 0xff, 0x51, 3, ...bigEndian(Math.round(6e7 / score.tempo), 3)],
-      [0, 0xff, 0x58, 4, 4, 2, 24, 8],
-      [0, 0xc0, 0],
-      [0, 0xc1, 33],
-    ];
-    const noteEvents = path.notes.flatMap(({ pitch, start, length, velocity, voice }) => [
+  // Seven bits a byte; all bytes but the last have the top bit set.
+  function variableLength(value) {
+    const bytes = [value & 127];
+    while ((value >>= 7)) bytes.unshift((value & 127) | 128);
+    return bytes;
+  }
+
+  // A Standard MIDI File of one track; keys (piano), bass and drums have channels of their own.
+  function midiFile({ melodies, tempo }) {
+    const { notes, beats } = layOut(melodies);
+    const ticks = (beat) => Math.round(beat * TICKS_PER_BEAT);
+    const events = notes.flatMap(({ pitch, start, length, velocity, voice }) => [
       [ticks(start), 0x90 | CHANNELS[voice], pitch, velocity],
       [ticks(start + length), 0x80 | CHANNELS[voice], pitch, 0],
     ]);
     // Where a pitch is repeated at once, the note-off (0x8.) has to come before the note-on (0x9.).
-    noteEvents.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    const lastTick = Math.max(ticks(path.beats), noteEvents.at(-1)?.[0] ?? 0);
-    events.push(...noteEvents, [lastTick, 0xff, 0x2f, 0]);
+    events.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    const microseconds = bigEndian(Math.round(6e7 / tempo), 3);
+    events.unshift([0, 0xff, 0x51, 3, ...microseconds], [0, 0xc0, 0], [0, 0xc1, 33]);
+    events.push([Math.max(ticks(beats), events.at(-1)[0]), 0xff, 0x2f, 0]);
 
-    const track = [];
     let before = 0;
-    for (const [tick, ...bytes] of events) {
-      track.push(...variableLength(tick - before), ...bytes);
+    const track = events.flatMap(([tick, ...bytes]) => {
+      const wait = tick - before;
       before = tick;
-    }
-    const ascii = (text) => [...text].map((letter) => letter.charCodeAt(0));
-    const header = [...ascii("MThd"), ...bigEndian(6, 4), 0, 0, 0, 1, ...bigEndian(TICKS_PER_BEAT, 2)];
+      return [...variableLength(wait), ...bytes];
+    });
+    const header = [...ascii("MThd"), 0, 0, 0, 6, 0, 0, 0, 1, ...bigEndian(TICKS_PER_BEAT, 2)];
     return Uint8Array.from([...header, ...ascii("MTrk"), ...bigEndian(track.length, 4), ...track]);
   }
 
@@ -398,10 +367,8 @@
   function pitchRange(melodies) {
     const pitches = melodies.flatMap((melody) => melody.notes.map(([pitch]) => pitch));
     if (!pitches.length) return { low: 60, high: 72 };
-    const low = pitches.reduce((a, b) => Math.min(a, b)) - 1;
-    const high = pitches.reduce((a, b) => Math.max(a, b)) + 1;
-    const missing = Math.max(0, 12 - (high - low));
-    return { low: low - Math.floor(missing / 2), high: high + Math.ceil(missing / 2) };
+    const low = Math.min(...pitches) - 1;
+    return { low, high: Math.max(...pitches, low + 11) + 1 };
   }
 
   // Room for the names of the Cs, left of a roll that is wide enough.
@@ -410,11 +377,13 @@
   // Draws one melody; `beat` is the playhead's place in it, or null where the playhead is elsewhere.
   function drawRoll(canvas, melody, { low, high }, colours, beat, playing) {
     const { clientWidth: width, clientHeight: height } = canvas;
-    const scale = globalThis.devicePixelRatio || 1;
+    const scale = devicePixelRatio;
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(height * scale);
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
+    pen.font = "10px system-ui, sans-serif";
+    pen.textBaseline = "middle";
     const left = gutter(width);
     const row = height / (high - low + 1);
     const x = (beats) => left + (beats / melody.beats) * (width - left);
@@ -423,30 +392,25 @@
       pen.fillStyle = colour;
       pen.fillRect(...place);
     };
+    const write = (text, ...place) => {
+      pen.fillStyle = colours.muted;
+      pen.fillText(text, ...place);
+    };
 
     box(colours.paper, 0, 0, width, height);
-    pen.font = "10px system-ui, sans-serif";
-    pen.textBaseline = "middle";
     for (let pitch = low; pitch <= high; pitch++) {
       if ([1, 3, 6, 8, 10].includes(pitch % 12)) box(colours.shade, left, y(pitch), width - left, row);
-      if (pitch % 12 === 0 && left) {
-        pen.fillStyle = colours.muted;
-        pen.fillText(`C${pitch / 12 - 1}`, 4, clamp(y(pitch) + row / 2, 6, height - 6));
-      }
+      if (pitch % 12 === 0 && left) write(`C${pitch / 12 - 1}`, 4, clamp(y(pitch) + row / 2, 6, height - 6));
     }
     for (let line = 0; line < melody.beats; line++) {
       box(line % BEATS_PER_BAR ? colours.grid : colours.bar, x(line), 0, 1, height);
     }
     for (const [pitch, start, length, , voice = "keys"] of melody.notes) {
-      const now = playing && beat !== null && start <= beat && beat < start + length;
+      const sounds = playing && beat !== null && start <= beat && beat < start + length;
       const noteWidth = Math.max(x(start + length) - x(start) - 1, 2);
-      box(now ? colours.accent : colours[voice], x(start) + 1, y(pitch) + 0.5, noteWidth, Math.max(row - 1, 2));
+      box(sounds ? colours.accent : colours[voice], x(start) + 1, y(pitch) + 0.5, noteWidth, Math.max(row - 1, 2));
     }
-    if (!melody.notes.length) {
-      pen.fillStyle = colours.muted;
-      pen.textAlign = "center";
-      pen.fillText("no notes", (left + width) / 2, height / 2);
-    }
+    if (!melody.notes.length) write("no notes", (left + width) / 2 - 20, height / 2);
     if (beat !== null) box(colours.accent, clamp(x(beat) - 1, left, width - 2), 0, 2, height);
   }
 
@@ -455,7 +419,7 @@
 
   function pageIsDark() {
     const lab = document.body.dataset.jpThemeLight;
-    return lab === undefined ? darkSystem.matches : lab === "false";
+    return lab ? lab === "false" : darkSystem.matches;
   }
 
   // ---- Player --------------------------------------------------------------------------------------------------
@@ -467,128 +431,119 @@
     .title { font-weight: 600; margin-bottom: 6px; }
     .title:empty, .message:empty { display: none; }
     .rolls { display: grid; grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: 6px; }
-    .roll { display: block; min-width: 0; padding: 0; color: inherit; background: none; border: 1px solid var(--grid);
-      border-radius: 4px; overflow: hidden; font: inherit; cursor: pointer; }
-    .roll.current { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
-    .roll span { display: block; padding: 2px 4px; font-size: 12px; overflow-wrap: anywhere; }
+    .rolls > * { padding: 0; color: inherit; background: none; border: 1px solid var(--grid); border-radius: 4px;
+      overflow: hidden; font: inherit; cursor: pointer; }
+    .rolls > .current { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
     canvas { display: block; width: 100%; height: 72px; }
-    .alone canvas { height: 132px; }
+    .rolls > div canvas { height: 132px; }
+    .rolls > div span { display: none; }
     .controls { display: flex; flex-wrap: wrap; align-items: center; gap: 6px; margin-top: 8px; }
-    .controls button { font: inherit; min-height: 28px; padding: 0 9px; color: inherit; background: var(--shade);
-      border: 1px solid var(--bar); border-radius: 4px; cursor: pointer; }
-    .controls .play { min-width: 84px; font-weight: 600; }
+    .controls > button, .tempo { font: inherit; box-sizing: border-box; height: 28px; padding: 0 8px; color: inherit;
+      background: var(--shade); border: 1px solid var(--bar); border-radius: 4px; }
+    .controls > .play { min-width: 84px; font-weight: 600; }
     .play::before { content: ""; display: inline-block; width: 9px; height: 10px; margin-right: 6px;
       background: currentColor; clip-path: polygon(0 0, 100% 50%, 0 100%); }
-    .playing .play::before { clip-path: polygon(0 0, 35% 0, 35% 100%, 65% 100%, 65% 0, 100% 0, 100% 100%, 0 100%); }
-    .controls [aria-pressed=true] { color: var(--paper); background: var(--ink); border-color: var(--ink); }
-    .seek { flex: 1 1 110px; min-width: 80px; margin: 0; accent-color: var(--accent); }
-    .where { min-width: 92px; color: var(--muted); font-variant-numeric: tabular-nums; }
-    .tempo { font: inherit; width: 52px; padding: 3px; color: inherit; background: var(--paper);
-      border: 1px solid var(--bar); border-radius: 4px; }
-    .message { color: var(--muted); margin-top: 6px; }
+    .play.on::before { clip-path: polygon(0 0, 35% 0, 35% 100%, 65% 100%, 65% 0, 100% 0, 100% 100%, 0 100%); }
+    .controls > [aria-pressed=true] { color: var(--paper); background: var(--ink); }
+    .seek { flex: 1 1 90px; min-width: 70px; margin: 0; accent-color: var(--accent); }
+    .where { min-width: 92px; color: var(--muted); }
+    .tempo { width: 64px; }
+    .message { margin-top: 6px; }
     :focus-visible { outline: 2px solid var(--ink); outline-offset: 2px; }
   </style>
   <div class="player">
     <div class="title"></div>
     <div class="rolls"></div>
     <div class="controls">
-      <button class="play" type="button" title="Play or pause (space or k)"></button>
-      <input class="seek" type="range" min="0" step="any" aria-label="Position" title="Arrow keys move by a beat">
-      <output class="where" aria-live="off"></output>
-      <button class="loop" type="button" title="Repeat (l)">Loop</button>
+      <button class="play" title="Keys: space or k plays, arrows move by a beat, Home, End, l loops"></button>
+      <input class="seek" type="range" min="0" step="any" aria-label="Position">
+      <span class="where"></span>
+      <button class="loop">Loop</button>
       <label title="Quarter notes a minute">Tempo
         <input class="tempo" type="number" min="${MIN_TEMPO}" max="${MAX_TEMPO}" step="any"></label>
-      <button class="wav" type="button" aria-label="Save as WAV sound" title="Save as WAV sound">WAV</button>
-      <button class="midi" type="button" aria-label="Save as MIDI file" title="Save as MIDI file">MIDI</button>
+      <button class="wav" aria-label="Save as WAV sound">WAV</button>
+      <button class="midi" aria-label="Save as MIDI file">MIDI</button>
     </div>
     <div class="message" role="status"></div>
   </div>`;
 
+  // The players in the page; all change their colours with the page's theme.
+  const players = new Set();
+  const repaint = () => players.forEach((player) => player.paint());
+  darkSystem.addEventListener("change", repaint);
+  new MutationObserver(repaint).observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+
+  function setText(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+
   class Player {
-    // Fills `root` (a shadow root); `onChange` hears of every change of playing, position, tempo and loop.
-    constructor(root, onChange) {
-      root.innerHTML = MARKUP;
-      for (const name of ["player", "title", "rolls", "play", "seek", "where", "loop", "tempo", "wav", "midi", "message"]) {
-        this[name] = root.querySelector(`.${name}`);
-      }
-      this.onChange = onChange;
-      this.score = { title: "", tempo: 120, loop: false, melodies: [] };
-      this.transport = new Transport(() => this.changed());
-      this.end = new AbortController();
-      const on = (target, event, handler) => target.addEventListener(event, handler, { signal: this.end.signal });
-      on(this.play, "click", () => this.toggle());
-      on(this.seek, "input", () => this.transport.seek(+this.seek.value));
-      on(this.loop, "click", () => this.setLoop(!this.transport.loop));
-      on(this.tempo, "change", () => this.setTempo(+this.tempo.value));
-      on(this.wav, "click", () => this.saveWav());
-      on(this.midi, "click", () => download(midiFile(this.played), "audio/midi", this.fileName("mid")));
-      on(root, "keydown", (event) => this.key(event));
-      on(darkSystem, "change", () => this.paint());
-      this.themes = new MutationObserver(() => this.paint());
-      this.themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
+    constructor(host) {
+      this.host = host;
+      host.shadowRoot.innerHTML = MARKUP;
+      const parts = [...host.shadowRoot.querySelectorAll("[class]")];
+      const ui = (this.ui = Object.fromEntries(parts.map((part) => [part.className, part])));
+      this.score = { title: "", melodies: [] };
+      this.canvases = [];
+      this.transport = new Transport(() => this.update());
+      ui.play.onclick = () => this.toggle();
+      ui.seek.oninput = () => this.transport.seek(+ui.seek.value);
+      ui.loop.onclick = () => this.setData({ loop: !this.transport.loop });
+      ui.tempo.onchange = () => this.setData({ tempo: +ui.tempo.value });
+      ui.wav.onclick = () => this.saveWav();
+      ui.midi.onclick = () => download(midiFile(this.score), "audio/midi", this.fileName("mid"));
+      ui.player.onkeydown = (event) => this.key(event);
       this.sizes = new ResizeObserver(() => this.draw());
-      this.sizes.observe(this.rolls);
+      this.sizes.observe(ui.rolls);
+      players.add(this);
+      this.paint();
     }
 
     close() {
       this.transport.pause();
-      this.end.abort();
-      this.themes.disconnect();
       this.sizes.disconnect();
       cancelAnimationFrame(this.frame);
+      players.delete(this);
     }
 
-    // Shows a score, or the parts of it that are given. While it plays, the new notes go on at the same beat.
-    setData(score) {
-      const before = this.score.melodies;
-      Object.assign(this.score, score);
-      const { title, tempo, loop, melodies } = this.score;
-      this.title.textContent = title;
+    // Shows a score, or takes on those parts of it that are given. New notes go on at the beat where the old ones were.
+    setData(given) {
+      const { tempo = this.transport.tempo } = given;
+      const inRange = tempo >= MIN_TEMPO && tempo <= MAX_TEMPO;
+      Object.assign(this.score, given, { tempo: inRange ? tempo : this.transport.tempo });
+      const { title, melodies, loop = false } = this.score;
+      this.transport.change({ path: layOut(melodies), tempo: this.score.tempo, loop });
       this.pitches = pitchRange(melodies);
-      this.transport.load(layOut(melodies));
-      if (this.transport.tempo !== tempo) this.setTempo(tempo);
-      if (this.transport.loop !== loop) this.setLoop(loop);
-      this.seek.max = this.transport.path.beats;
-      const names = (all) => JSON.stringify(all.map((melody) => [melody.title, melody.about]));
-      if (!before.length || names(before) !== names(melodies)) this.buildRolls();
-      this.paint();
-      this.changed();
+      this.ui.title.textContent = title;
+      this.ui.tempo.value = this.score.tempo;
+      this.ui.loop.setAttribute("aria-pressed", loop);
+      this.ui.seek.max = this.transport.path.beats;
+      if (this.canvases.length !== melodies.length) this.buildRolls();
+      melodies.forEach((melody, i) => {
+        const which = this.alone ? "Piano roll" : `Melody ${i + 1} of ${melodies.length}`;
+        const roll = this.ui.rolls.children[i];
+        roll.setAttribute("aria-label", [which, melody.title, melody.about].filter(Boolean).join(", "));
+        roll.lastChild.textContent = melody.title;
+      });
+      this.draw();
+      this.update();
     }
 
     get alone() {
       return this.score.melodies.length === 1;
     }
 
-    // The score at the tempo that the reader has chosen.
-    get played() {
-      return { ...this.score, tempo: this.transport.tempo };
-    }
-
+    // A click on a single roll moves the playhead; the rolls of a strip are buttons, each of which plays its melody.
     buildRolls() {
-      const { melodies } = this.score;
-      this.rolls.classList.toggle("alone", this.alone);
-      this.canvases = melodies.map(() => document.createElement("canvas"));
-      const rolls = melodies.map((melody, i) => {
-        const name = [melody.title, melody.about].filter(Boolean).join(": ");
-        if (this.alone) {
-          const roll = document.createElement("div");
-          this.canvases[i].setAttribute("role", "img");
-          this.canvases[i].setAttribute("aria-label", `Piano roll. ${name}`);
-          roll.onclick = (event) => this.seekTo(event);
-          roll.append(this.canvases[i]);
-          return roll;
-        }
-        const roll = document.createElement("button");
-        const caption = document.createElement("span");
-        roll.type = "button";
-        roll.setAttribute("aria-label", `Melody ${i + 1} of ${melodies.length}. ${name}`);
-        caption.textContent = melody.title;
-        roll.onclick = () => this.playOne(i);
-        roll.append(this.canvases[i], caption);
+      this.canvases = this.score.melodies.map(() => document.createElement("canvas"));
+      const rolls = this.canvases.map((canvas, i) => {
+        const roll = document.createElement(this.alone ? "div" : "button");
+        if (this.alone) roll.setAttribute("role", "img");
+        roll.onclick = this.alone ? (event) => this.seekTo(event) : () => this.playOne(i);
+        roll.append(canvas, document.createElement("span"));
         return roll;
       });
-      for (const roll of rolls) roll.classList.add("roll");
-      this.rolls.replaceChildren(...rolls);
+      this.ui.rolls.replaceChildren(...rolls);
     }
 
     seekTo(event) {
@@ -597,14 +552,14 @@
       this.transport.seek(share * this.transport.path.beats);
     }
 
-    // The whole score, from where the playhead stands.
+    // Plays the whole score from where the playhead stands.
     start() {
       this.transport.pause();
       this.transport.only = null;
       this.begin();
     }
 
-    // One melody of a strip, from its beginning; once more while it sounds: silence.
+    // Plays one melody of a strip from its beginning; or silences it, if it is the one that sounds.
     playOne(index) {
       const { transport } = this;
       const again = transport.playing && transport.melodyAt(transport.position) === index;
@@ -616,13 +571,13 @@
     }
 
     begin() {
-      this.message.textContent = "";
+      this.ui.message.textContent = "";
       this.transport.play();
       // Without a click or a key in this page the audio clock stands still.
       setTimeout(() => {
         if (!this.transport.playing || speakers.context.state === "running") return;
         this.transport.pause();
-        this.message.textContent = "The browser allows sound only after a click: press Play.";
+        this.ui.message.textContent = "The browser allows sound only after a click: press Play.";
       }, 1000);
     }
 
@@ -631,97 +586,82 @@
       else this.start();
     }
 
-    setTempo(tempo) {
-      if (tempo >= MIN_TEMPO && tempo <= MAX_TEMPO) this.transport.setTempo(tempo);
-      this.tempo.value = this.transport.tempo;
-      this.changed();
-    }
-
-    setLoop(loop) {
-      this.transport.setLoop(loop);
-      this.changed();
-    }
-
     key(event) {
-      // Typing a tempo, pressing a focused button with the space bar, and shortcuts of the browser are not for us.
       const { key, target } = event;
-      if (event.ctrlKey || event.metaKey || event.altKey || target === this.tempo) return;
+      // Shortcuts of the browser, typing a tempo, and pressing a focused button with the space bar are not for us.
+      if (event.ctrlKey || event.metaKey || event.altKey || target === this.ui.tempo) return;
       if (key === " " && target.tagName === "BUTTON") return;
-      const beat = this.transport.position;
-      const actions = {
-        " ": () => this.toggle(),
-        k: () => this.toggle(),
-        l: () => this.setLoop(!this.transport.loop),
-        ArrowLeft: () => this.transport.seek(Math.round(beat) - 1),
-        ArrowRight: () => this.transport.seek(Math.round(beat) + 1),
-        Home: () => this.transport.seek(0),
-        End: () => this.transport.seek(Infinity),
-      };
-      if (!Object.hasOwn(actions, key)) return;
-      actions[key]();
+      const { position } = this.transport;
+      if (key === " " || key === "k") this.toggle();
+      else if (key === "l") this.ui.loop.click();
+      else if (key === "ArrowLeft") this.transport.seek(Math.round(position) - 1);
+      else if (key === "ArrowRight") this.transport.seek(Math.round(position) + 1);
+      else if (key === "Home") this.transport.seek(0);
+      else if (key === "End") this.transport.seek(Infinity);
+      else return;
       event.preventDefault();
     }
 
     fileName(extension) {
-      const stem = (this.score.title || this.score.melodies[0].title || "melody").replace(/[^\p{L}\p{N}]+/gu, "-");
-      return `${stem}.${extension}`;
+      const name = this.score.title || this.score.melodies[0].title || "melody";
+      return `${name.replace(/[^\p{L}\p{N}]+/gu, "-")}.${extension}`;
     }
 
     async saveWav() {
-      this.wav.disabled = true;
       const sampleRate = 44100;
-      const samples = await render(this.played, sampleRate);
+      this.ui.wav.disabled = true;
+      const samples = await render(this.score, sampleRate);
       download(wavFile(samples, sampleRate), "audio/wav", this.fileName("wav"));
-      this.wav.disabled = false;
+      this.ui.wav.disabled = false;
     }
 
-    changed() {
-      const { playing, position, tempo, loop } = this.transport;
-      this.player.classList.toggle("playing", playing);
-      this.play.textContent = playing ? "Pause" : this.alone ? "Play" : "Play all";
-      this.loop.setAttribute("aria-pressed", String(loop));
-      this.onChange({ playing, position, tempo, loop });
+    // Brings the page to the transport's state, and again with every frame while it plays.
+    update() {
       cancelAnimationFrame(this.frame);
-      this.frame = requestAnimationFrame(() => this.tick());
-    }
-
-    // One frame: moves the playhead, and redraws only the melody it is in and the one it has left.
-    tick() {
-      const { transport } = this;
-      const { position, path } = transport;
-      if (!path.spans.length) return;
-      const index = transport.melodyAt(position);
+      const { playing, position, path, tempo, loop } = this.transport;
+      const index = this.transport.melodyAt(position);
+      if (index < 0) return;
       if (this.current !== index) this.draw();
       else this.drawMelody(index);
-      const beat = Math.min(position, path.beats - 1e-6) - path.spans[index].start;
+      const { ui } = this;
+      const beat = Math.min(position, path.beats - 0.001) - path.spans[index].start;
       const place = `bar ${Math.floor(beat / BEATS_PER_BAR) + 1}, beat ${Math.floor(beat % BEATS_PER_BAR) + 1}`;
-      const where = this.alone ? place : `${index + 1} of ${path.spans.length}, ${place}`;
-      this.seek.value = position;
-      if (this.where.textContent !== where) {
-        this.where.textContent = where;
-        this.seek.setAttribute("aria-valuetext", where);
-        this.onChange({ playing: transport.playing, position, tempo: transport.tempo, loop: transport.loop });
-      }
-      if (transport.playing) this.frame = requestAnimationFrame(() => this.tick());
+      setText(ui.where, this.alone ? place : `${index + 1} of ${path.spans.length}, ${place}`);
+      ui.seek.setAttribute("aria-valuetext", ui.where.textContent);
+      ui.seek.value = position;
+      ui.play.classList.toggle("on", playing);
+      setText(ui.play, playing ? "Pause" : this.alone ? "Play" : "Play all");
+      this.tell({ playing, position: playing ? Math.floor(position) : position, tempo, loop });
+      if (playing) this.frame = requestAnimationFrame(() => this.update());
+    }
+
+    // Whoever listens (Python, through anywidget) hears of each change, and while it plays, of each beat.
+    tell(state) {
+      const news = JSON.stringify(state);
+      if (news === this.told) return;
+      this.told = news;
+      this.host.dispatchEvent(new CustomEvent("mvae-change", { detail: state }));
     }
 
     paint() {
-      this.colours = globalThis.mvaePalette[pageIsDark() ? "dark" : "light"];
-      for (const [name, colour] of Object.entries(this.colours)) this.player.style.setProperty(`--${name}`, colour);
-      this.player.style.colorScheme = pageIsDark() ? "dark" : "light";
+      const theme = pageIsDark() ? "dark" : "light";
+      this.colours = mvaePalette[theme];
+      const { style } = this.ui.player;
+      for (const [name, colour] of Object.entries(this.colours)) style.setProperty(`--${name}`, colour);
+      style.colorScheme = theme;
       this.draw();
     }
 
     draw() {
       this.current = this.transport.melodyAt(this.transport.position);
-      this.score.melodies.forEach((_, i) => this.drawMelody(i));
+      this.canvases.forEach((_, i) => this.drawMelody(i));
     }
 
     drawMelody(index) {
       const { position, path, playing } = this.transport;
       const beat = index === this.current ? position - path.spans[index].start : null;
       drawRoll(this.canvases[index], this.score.melodies[index], this.pitches, this.colours, beat, playing);
-      this.rolls.children[index].classList.toggle("current", !this.alone && index === this.current);
+      this.ui.rolls.children[index].classList.toggle("current", !this.alone && index === this.current);
     }
   }
 
@@ -735,7 +675,7 @@
     }
 
     connectedCallback() {
-      // With the focus in here, the keys of JupyterLab's command mode (b: add a cell) must rest.
+      // While the focus is in here, the keys of JupyterLab's command mode (b: add a cell) must rest.
       this.setAttribute("data-lm-suppress-shortcuts", "true");
       this.setAttribute("role", "group");
       this.setAttribute("aria-label", "Melody player");
@@ -746,18 +686,18 @@
       this.player.close();
     }
 
+    // Begins with what was shown before (an element can be moved), was given before, or was written by Python.
     open() {
+      const score = this.player?.score ?? this.given ?? JSON.parse(this.dataset.score ?? "{}");
       this.player?.close();
-      this.player = new globalThis.mvae.Player(this.shadowRoot, (state) => {
-        this.dispatchEvent(new CustomEvent("mvae-change", { detail: state }));
-      });
-      const score = this.score ?? (this.dataset.score && JSON.parse(this.dataset.score));
-      if (score) this.setData(score);
+      this.player = new mvae.Player(this);
+      this.player.setData(score);
     }
 
+    // While it plays, new notes go on at the same beat.
     setData(score) {
-      this.score = { ...this.score, ...score };
-      this.player?.setData(score);
+      if (this.player) this.player.setData(score);
+      else this.given = { ...this.given, ...score };
     }
 
     play() {
@@ -772,27 +712,17 @@
       this.player.transport.seek(beat);
     }
 
-    get position() {
-      return this.player.transport.position;
-    }
-
     get playing() {
       return this.player.transport.playing;
     }
+
+    // In beats from the start; in a strip, from the start of the first melody.
+    get position() {
+      return this.player.transport.position;
+    }
   }
 
-  // How loud the page is now: the root mean square of the last 2048 samples.
-  function loudness() {
-    if (!speakers) return 0;
-    const samples = new Float32Array(speakers.meter.fftSize);
-    speakers.meter.getFloatTimeDomainData(samples);
-    return Math.hypot(...samples) / Math.sqrt(samples.length);
-  }
-
-  globalThis.mvae = { version: VERSION, Player, render, midiFile, loudness };
-  if (customElements.get("mvae-player")) {
-    for (const element of document.querySelectorAll("mvae-player")) element.open();
-  } else {
-    customElements.define("mvae-player", PlayerElement);
-  }
+  globalThis.mvae = { version: VERSION, Player, render, speakers: () => speakers };
+  if (customElements.get("mvae-player")) document.querySelectorAll("mvae-player").forEach((element) => element.open());
+  else customElements.define("mvae-player", PlayerElement);
 })();

@@ -56,8 +56,8 @@ class Roll(NamedTuple):
             return f"no notes, {length}"
         number = "1 note" if len(self.sounds) == 1 else f"{len(self.sounds)} notes"
         low, high = min(sound.pitch for sound in self.sounds), max(sound.pitch for sound in self.sounds)
-        span = pitch_name(low) if low == high else f"from {pitch_name(low)} to {pitch_name(high)}"
-        return f"{number} {'at' if low == high else ''}{' ' if low == high else ''}{span}, {length}"
+        span = f"on {pitch_name(low)}" if low == high else f"from {pitch_name(low)} to {pitch_name(high)}"
+        return f"{number} {span}, {length}"
 
     def to_json(self) -> dict:
         """What player.js reads."""

@@ -7,44 +7,49 @@ from mvae_lib.palette import LIGHT
 from mvae_lib.widgets.scores import BEATS_PER_BAR, Roll
 
 WIDTH, HEIGHT, GAP, CAPTION = 640, 120, 8, 16
+_TEXT = f'font-family="sans-serif" font-size="11" text-anchor="middle" fill="{LIGHT.ink}"'
 
 
 def still_svg(rolls: Sequence[Roll]) -> str:
     """Piano rolls side by side on one scale of pitch, on light paper; the same text for the same rolls, always."""
     pitches = [sound.pitch for roll in rolls for sound in roll.sounds] or [60, 72]
-    low, high = min(pitches) - 1, max(max(pitches), min(pitches) + 10) + 1
+    low = min(pitches) - 1
+    high = max(max(pitches), low + 11) + 1
     width = (WIDTH - GAP * (len(rolls) - 1)) / len(rolls)
-    captioned = len(rolls) > 1
-    parts = [
-        f'<g transform="translate({index * (width + GAP):g})">{_roll_svg(roll, width, low, high, captioned)}</g>'
-        for index, roll in enumerate(rolls)
-    ]
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT + CAPTION * captioned}" width="{WIDTH}"'
+    height = HEIGHT + CAPTION * (len(rolls) > 1)
+    parts = [_roll_svg(roll, index * (width + GAP), width, low, high) for index, roll in enumerate(rolls)]
+    if len(rolls) > 1:
+        parts += [
+            f'<text x="{index * (width + GAP) + width / 2:g}" y="{height - 4}" {_TEXT}>{escape(roll.title)}</text>'
+            for index, roll in enumerate(rolls)
+        ]
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
 
-def _roll_svg(roll: Roll, width: float, low: int, high: int, captioned: bool) -> str:
-    row = HEIGHT / (high - low + 1)
-    beat = width / roll.beats
-    lines = {LIGHT.grid: "", LIGHT.bar: ""}
-    for line in range(int(roll.beats)):
-        lines[LIGHT.grid if line % BEATS_PER_BAR else LIGHT.bar] += f"M{line * beat:.1f} 0v{HEIGHT}"
-    # A note is a thick horizontal line, which takes fewer characters than a rectangle.
-    notes = {"keys": "", "bass": "", "drums": ""}
-    for sound in roll.sounds:
-        y = (high - sound.pitch + 0.5) * row
-        notes[sound.voice] += f"M{sound.start * beat + 1:.1f} {y:.1f}h{max(sound.length * beat - 1, 2):.1f}"
-    shapes = [f'<rect width="{width:g}" height="{HEIGHT}" fill="{LIGHT.paper}" stroke="{LIGHT.grid}"/>']
-    shapes += [f'<path d="{path}" stroke="{colour}"/>' for colour, path in lines.items() if path]
-    thickness = max(row - 1, 2)
-    shapes += [
-        f'<path d="{path}" stroke="{getattr(LIGHT, voice)}" stroke-width="{thickness:.1f}"/>'
-        for voice, path in notes.items()
-        if path
-    ]
-    text = f'font-family="sans-serif" font-size="11" fill="{LIGHT.ink}"'
-    if captioned:
-        shapes.append(f'<text x="2" y="{HEIGHT + CAPTION - 4}" {text}>{escape(roll.title)}</text>')
-    if not roll.sounds:
-        shapes.append(f'<text x="{width / 2:g}" y="{HEIGHT / 2:g}" text-anchor="middle" {text}>no notes</text>')
-    return "".join(shapes)
+def _roll_svg(roll: Roll, left: float, width: float, low: int, high: int) -> str:
+    """One roll, drawn in units of a beat and a semitone, which makes for short numbers."""
+    rows = high - low + 1
+    frame = f'x="{left:g}" width="{width:g}" height="{HEIGHT}" viewBox="0 -.5 {roll.beats:g} {rows}"'
+    shapes = [f'<path fill="{LIGHT.paper}" d="M0-.5h{roll.beats:g}v{rows}H0"/>']
+    beats = range(int(roll.beats))
+    shapes.append(_lines([beat for beat in beats if beat % BEATS_PER_BAR], rows, LIGHT.grid))
+    shapes.append(_lines([beat for beat in beats if beat % BEATS_PER_BAR == 0], rows, LIGHT.bar))
+    for voice in ("keys", "bass", "drums"):
+        # A note is a thick horizontal line, a little short, so that a repeated pitch shows as two.
+        path = "".join(
+            f"M{sound.start:g} {high - sound.pitch}h{max(sound.length - 0.04, 0.04):.3g}"
+            for sound in roll.sounds
+            if sound.voice == voice
+        )
+        if path:
+            shapes.append(f'<path stroke="{getattr(LIGHT, voice)}" stroke-width=".9" d="{path}"/>')
+    drawing = f'<svg {frame} preserveAspectRatio="none">{"".join(shapes)}</svg>'
+    if roll.sounds:
+        return drawing
+    return f'{drawing}<text x="{left + width / 2:g}" y="{HEIGHT / 2:g}" {_TEXT}>no notes</text>'
+
+
+def _lines(beats: Sequence[int], rows: int, colour: str) -> str:
+    path = "".join(f"M{beat}-.5v{rows}" for beat in beats)
+    return f'<path stroke="{colour}" vector-effect="non-scaling-stroke" d="{path}"/>'
