@@ -3,8 +3,8 @@
 No recurrence and no teacher forcing: all steps are read at once, and all are decoded at once and independently given z.
 That makes it fast, and keeps every weakness that it shows a weakness of the *latent space*.
 
-Chapter: 02. Source: Hinton and Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural Networks; the idea of
-a continuous z in place of one-hot melodies: Roberts et al. 2018, section 2.
+Chapter: 02. Source: Hinton and Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural Networks; for music
+Roberts et al. 2018, section 2.
 """
 
 from dataclasses import dataclass

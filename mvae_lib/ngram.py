@@ -52,7 +52,7 @@ class NGram:
         return -np.log(probability)
 
     def realism(self, tokens: np.ndarray) -> np.ndarray:
-        """Mean negative log-likelihood of a step, in nats: `[melodies, steps]` -> `[melodies]`; low is like the data."""
+        """Mean of `nll` over the steps: `[melodies, steps]` -> nats a step `[melodies]`; low is like the data."""
         return self.nll(tokens).mean(-1)
 
     def probabilities(self, tokens: np.ndarray) -> np.ndarray:

@@ -33,9 +33,7 @@ def judge(exercise: str, diagnose: Callable[[], str | None], praise: str) -> Ver
     try:
         diagnosis = diagnose()
     except NotImplementedError:
-        return Verdict(
-            exercise, "not attempted", "Replace the line that raises NotImplementedError, then run me again."
-        )
+        return Verdict(exercise, "not attempted", "Replace the line with NotImplementedError, then run me again.")
     except Exception as error:  # whatever a learner's function does, the check must answer in words
         return Verdict(exercise, "not yet", f"Your function raised {type(error).__name__}: {error}")
     return Verdict(exercise, "not yet", diagnosis) if diagnosis else Verdict(exercise, "passed", praise)

@@ -1,0 +1,40 @@
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from mvae_lib import plots
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_piano_roll_draws_each_note_where_it_sounds():
+    tokens = np.array([41, 0, 0, 0, 1, 0, 43, 0], np.uint8)
+    ax = plots.piano_roll(tokens, title="two notes")
+    spans = [
+        (bar.get_x(), round(bar.get_x() + bar.get_width()), bar.get_y() + bar.get_height() / 2) for bar in ax.patches
+    ]
+    assert spans == [(0, 4, 60), (6, 8, 62)]
+    assert "two notes" in (ax.get_title(), ax.get_title(loc="left"))
+
+
+def test_silence_is_an_empty_roll_and_no_error():
+    assert len(plots.piano_roll(np.zeros(32, np.uint8)).patches) == 0
+
+
+def test_a_grid_hides_the_axes_that_no_melody_needs():
+    figure = plots.piano_rolls(np.full((3, 16), 41), ["a", "b", "c"])
+    assert [ax.get_visible() for ax in figure.axes] == [True, True, True, False]
+
+
+def test_bars_are_labelled_with_their_values_and_one_is_highlighted():
+    ax = plots.labelled_bars(["real", "random"], [1.5, 5.25], "title", "nats", highlight=1)
+    assert {text.get_text() for text in ax.texts} == {"1.50", "5.25"}
+    assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
