@@ -16,8 +16,8 @@ NOTE = "#1b6ca8"  # notes, and the first series of a plot
 ACCENT = "#d95f02"  # what the reader should look at: the playhead, the sounding note, the second series
 PLUM = "#4d1a4a"
 TEAL = "#159a86"
-PINK = "#d6568a"
-SERIES = (NOTE, ACCENT, PLUM, TEAL, PINK)
+VIOLET = "#9440ee"
+SERIES = (NOTE, ACCENT, PLUM, TEAL, VIOLET)
 
 
 class Theme(NamedTuple):

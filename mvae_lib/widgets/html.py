@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from mvae_lib.palette import DARK, LIGHT
-from mvae_lib.widgets.scores import Roll
+from mvae_lib.widgets.rolls import Roll
 from mvae_lib.widgets.still import still_svg
 
 

@@ -7,7 +7,7 @@ import anywidget
 import traitlets
 
 from mvae_lib.widgets.html import player_html, widget_module
-from mvae_lib.widgets.scores import Melody, Roll, check_tempo, rolls
+from mvae_lib.widgets.rolls import Melody, Roll, check_tempo, make_rolls
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -43,7 +43,7 @@ def play(
 
     Chapter: 00.
     """
-    return Listening(rolls(melody, titles), title or "", check_tempo(tempo), bool(loop))
+    return Listening(make_rolls(melody, titles), title or "", check_tempo(tempo), bool(loop))
 
 
 class Player(anywidget.AnyWidget):
@@ -71,7 +71,7 @@ class Player(anywidget.AnyWidget):
         loop: bool = False,
         title: str | None = None,
     ) -> None:
-        self._rolls = rolls(melody, titles)
+        self._rolls = make_rolls(melody, titles)
         melodies = [roll.to_json() for roll in self._rolls]
         super().__init__(melodies=melodies, tempo=tempo, loop=loop, title=title or "")
 
@@ -85,7 +85,7 @@ class Player(anywidget.AnyWidget):
 
     def show(self, melody: Melody, titles: Sequence[str] | None = None) -> None:
         """Swaps the notes; while it plays, the new ones go on at the same beat."""
-        self._rolls = rolls(melody, titles)
+        self._rolls = make_rolls(melody, titles)
         self.melodies = [roll.to_json() for roll in self._rolls]
 
     def play(self) -> None:

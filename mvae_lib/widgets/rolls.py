@@ -18,6 +18,8 @@ MAX_MELODIES = 32  # more rolls than this are too small to read, and usually a b
 
 BASS_PROGRAMS = range(32, 40)  # General MIDI, counted from 0
 
+_SILENCE = "a silent melody is tokens of zeros: np.zeros(32, int)"
+
 # What play() and Player accept as one melody: integer tokens [steps] as an array, a torch tensor or a list; Notes; a
 # pretty_midi.PrettyMIDI. Several of them in a list, or tokens [melodies, steps], make a strip. (Neither torch nor
 # pretty_midi is imported for it, hence no narrower type.)
@@ -65,7 +67,7 @@ class Roll(NamedTuple):
         return {"title": self.title, "about": self.about, "beats": _short(self.beats), "notes": notes}
 
 
-def rolls(melody: Melody, titles: Sequence[str] | None = None) -> tuple[Roll, ...]:
+def make_rolls(melody: Melody, titles: Sequence[str] | None = None) -> tuple[Roll, ...]:
     """The rolls of one melody or of a strip of them (see `Melody`).
 
     Raises TypeError or ValueError for anything else, for an empty list, for more than 32 melodies, and for `titles`
@@ -103,8 +105,8 @@ def _as_list(melody: Melody) -> list:
         return [melody]
     if isinstance(melody, (list, tuple)):
         if not melody:
-            raise ValueError("an empty list has nothing to play; a silent melody is tokens of zeros, np.zeros(32, int)")
-        if all(isinstance(item, Integral) for item in melody) or all(isinstance(item, Note) for item in melody):
+            raise ValueError(f"an empty list has nothing to play; {_SILENCE}")
+        if all(isinstance(item, Integral) for item in melody) or any(isinstance(item, Note) for item in melody):
             return [melody]
         strip = list(melody)
     else:
@@ -121,6 +123,8 @@ def _sounds(melody: Melody) -> tuple[float, list[Sound]]:
     """The length in beats and the sounds of one melody."""
     if _is_midi(melody):
         return _midi_sounds(melody)
+    if isinstance(melody, (list, tuple)) and not melody:
+        raise ValueError(f"it is empty; {_SILENCE}")
     if isinstance(melody, (list, tuple)) and any(isinstance(item, Note) for item in melody):
         notes = _checked_notes(melody)
         steps = max(note.end for note in notes)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from mvae_lib.palette import LIGHT
-from mvae_lib.widgets.scores import BEATS_PER_BAR, Roll
+from mvae_lib.widgets.rolls import BEATS_PER_BAR, Roll
 
 WIDTH, HEIGHT, GAP, CAPTION = 640, 120, 8, 16
 _TEXT = f'font-family="sans-serif" font-size="11" text-anchor="middle" fill="{LIGHT.ink}"'
