@@ -14,8 +14,8 @@ def exercise_1(my_onset_accuracy: Callable) -> Verdict:
     """`my_onset_accuracy(decoded, tokens)`: the share of the true note-ons that were decoded with their pitch."""
 
     def diagnose() -> str | None:
-        tokens = np.array([[40, 0, 0, 42], [40, 1, 0, 0]])
-        decoded = np.array([[40, 0, 0, 43], [0, 1, 41, 0]])
+        tokens = np.array([[40, 0, 0, 42, 0], [40, 1, 0, 0, 0]])
+        decoded = np.array([[40, 0, 44, 43, 0], [0, 1, 41, 0, 0]])
         mine, problem = as_array(my_onset_accuracy(decoded, tokens), ())
         if problem:
             return problem
