@@ -37,6 +37,7 @@ from mvae_lib.midi import MidiError, read_midi
 
 _QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
 _METRES = ((4, 4), (2, 2))
+MAX_REASONS = 8  # that a message spells out
 
 
 class NoMelodyError(MidiError):
@@ -95,7 +96,7 @@ def extract_melodies(music: str | Path | pretty_midi.PrettyMIDI, bars: int = 2) 
         if length < bars:
             reasons.append(f"{_name(instrument)}: its longest melody has {length} of the {bars} bars of a window")
     if not windows:
-        raise NoMelodyError(f"{label}: no melody of {bars} bars was found; {'; '.join(reasons)}")
+        raise NoMelodyError(f"{label}: no melody of {bars} bars was found; {_listed(reasons)}")
     tokens = np.frombuffer(b"".join(windows), np.uint8).reshape(-1, steps).copy()
     return Extraction(tokens, tuple(windows.values()), tuple(reasons))
 
@@ -107,7 +108,7 @@ def melody_from_midi(music: str | Path | pretty_midi.PrettyMIDI) -> np.ndarray:
     """
     melodies, reasons, label = _load(music)
     if not melodies:
-        raise NoMelodyError(f"{label}: no melody was found; {'; '.join(reasons)}")
+        raise NoMelodyError(f"{label}: no melody was found; {_listed(reasons)}")
     return max(melodies, key=lambda melody: len(melody.tokens)).tokens
 
 
@@ -147,23 +148,26 @@ def _load(music: str | Path | pretty_midi.PrettyMIDI) -> tuple[list[_Melody], li
     return melodies, reasons, label
 
 
+def _listed(reasons: list[str]) -> str:
+    more = len(reasons) - MAX_REASONS
+    return "; ".join(reasons[:MAX_REASONS]) + (f"; and {more} more reasons" if more > 0 else "")
+
+
 def _name(source: Source) -> str:
-    return f"instrument {source.instrument}" + (f" ({source.name})" if source.name else "")
+    return f"instrument {source.instrument}" + (f" ({source.name[:40]})" if source.name else "")
 
 
 def _sections(midi: pretty_midi.PrettyMIDI) -> tuple[list[_Section], list[str]]:
     """The stretches of 4/4 and 2/2 in one tempo, and sentences on all that lies outside them."""
     end = max(_tick(midi, note.end) for instrument in midi.instruments for note in instrument.notes)
     metres = _metres(midi, end)
-    tempo_changes = [_tick(midi, seconds) for seconds in midi.get_tempo_changes()[0][1:]]
+    tempo_changes = np.array([_tick(midi, seconds) for seconds in midi.get_tempo_changes()[0][1:]], np.int64)
     sections, reasons, bar = [], [], 1
     for (start, numerator, denominator), (stop, *_) in pairwise(metres):
         count = -((start - stop) * denominator // (4 * numerator * midi.resolution))  # rounded up
         if (numerator, denominator) in _METRES:
-            cuts = [0.0]
-            for tick in tempo_changes:
-                if start < tick < stop:
-                    cuts.append(_step(tick - start, midi.resolution) / STEPS_PER_BAR)
+            within = tempo_changes[slice(*np.searchsorted(tempo_changes, (start + 1, stop)))]
+            cuts = [0, *_step(within - start, midi.resolution) / STEPS_PER_BAR]
             whole = _step(stop - start, midi.resolution) // STEPS_PER_BAR
             cuts.append(whole if stop < end else count + 1)  # the last note may round into one more bar
             for left, right in pairwise(cuts):
@@ -172,11 +176,11 @@ def _sections(midi: pretty_midi.PrettyMIDI) -> tuple[list[_Section], list[str]]:
                     tick = start + first * _QUARTERS_PER_BAR * midi.resolution
                     sections.append(_Section(tick, bar + first, last - first))
         else:
-            where = "throughout" if len(metres) == 2 else f"in bars {bar} to {bar + count - 1}"
+            where = "throughout" if len(metres) == 2 else f"from bar {bar} to bar {bar + count - 1}"
             reasons.append(f"it is in {numerator}/{denominator} {where}, and only 4/4 and 2/2 have 16 steps a bar")
         bar += count
-    if changes := sum(tick < end for tick in tempo_changes):
-        reasons.append(f"its tempo changes {changes} times, and melodies are cut there")
+    if changes := np.count_nonzero(tempo_changes < end):
+        reasons.append(f"its tempo changes ({changes} in all), and melodies are cut there")
     return sections, reasons
 
 
@@ -207,11 +211,14 @@ def _melodies(
     starts = np.array([_tick(midi, note.start) for note in notes])
     ends = np.array([_tick(midi, note.end) for note in notes])
     pitches = [note.pitch for note in notes]
-    for section in sections:
+    # A note that comes a little early (by less than half a step) belongs to the section that it rounds into.
+    half_step = midi.resolution / (2 * STEPS_PER_QUARTER)
+    begin = np.array([section.tick for section in sections])
+    length = np.array([section.bars * STEPS_PER_BAR * 2 * half_step for section in sections])
+    edges = np.searchsorted(starts, [begin - half_step, begin + length - half_step])
+    for index in np.flatnonzero(edges[0] < edges[1]):
+        section, within = sections[index], slice(*edges[:, index])
         steps = section.bars * STEPS_PER_BAR
-        # A note that comes a little early (by less than half a step) belongs to the section that it rounds into.
-        edges = section.tick + np.array([-1, 2 * steps - 1]) * midi.resolution / (2 * STEPS_PER_QUARTER)
-        within = slice(*np.searchsorted(starts, edges))
         first = _step(starts[within] - section.tick, midi.resolution)
         last = np.clip(_step(ends[within] - section.tick, midi.resolution), first + 1, steps)
         line = one_at_a_time(map(Note, pitches[within], first.tolist(), last.tolist()))

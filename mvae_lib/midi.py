@@ -23,8 +23,8 @@ from mvae_lib.melody import STEPS_PER_QUARTER, Note, notes_to_tokens, tokens_to_
 
 RESOLUTION = 480  # ticks a quarter note in the files written here: a step is exactly 120 of them
 
-# Above these limits a file is taken to be broken. Within them reading takes seconds and some 100 MB at the most.
-MAX_BYTES = 2 * 2**20
+# Above these limits a file is taken to be broken. Within them the worst of files takes a few seconds and some 150 MB.
+MAX_BYTES = 2**20
 MAX_TRACKS = 256
 MAX_NOTES = 100_000
 MAX_TICKS = 5_000_000  # pretty_midi keeps a table with the time of every single tick
@@ -193,7 +193,7 @@ def _interpret(file: mido.MidiFile) -> pretty_midi.PrettyMIDI:
         raise MidiError(f"{len(midi.instruments)} instruments are more than the {MAX_TRACKS} that are read")
     hours = midi.get_end_time() / 3600
     if hours > MAX_HOURS:
-        raise MidiError(f"{hours:,.1f} hours are more than the {MAX_HOURS} that are read; its tempo is absurdly slow")
+        raise MidiError(f"it lasts {hours:,.1f} hours, which is more than the {MAX_HOURS} that are read")
     return midi
 
 

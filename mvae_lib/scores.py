@@ -41,7 +41,10 @@ def tokens_to_stream(tokens: np.ndarray, signature: str | None = None, bpm: floa
     steps = check_tokens(tokens).shape[-1]
     for pitch, start, end in tokens_to_notes(tokens):
         _add_rest(part, now, start)
-        part.insert(start / STEPS_PER_QUARTER, note.Note(pitch, quarterLength=(end - start) / STEPS_PER_QUARTER))
+        sounding = note.Note(pitch, quarterLength=(end - start) / STEPS_PER_QUARTER)
+        if sounding.pitch.alter == 0:
+            sounding.pitch.accidental = None  # music21 gives white keys a natural sign, and would print it now and then
+        part.insert(start / STEPS_PER_QUARTER, sounding)
         now = end
     _add_rest(part, now, steps)
     return part.makeNotation()
@@ -83,10 +86,10 @@ def score_png(tokens: np.ndarray, signature: str | None = None, bpm: float = 120
     if program is None:
         return None
     part = tokens_to_stream(tokens, signature, bpm)
-    part.metadata = metadata.Metadata(movementName=" ")  # music21 would print a title of its own
+    part.metadata = metadata.Metadata(movementName=" ", composer=" ")  # music21 would print words of its own
     with tempfile.TemporaryDirectory(prefix="score-") as folder:
         written = part.write("musicxml", fp=Path(folder) / "melody.musicxml")
-        command = [str(program), "-o", str(Path(folder) / "melody.png"), "-T", "10", str(written)]
+        command = [str(program), "-o", str(Path(folder) / "melody.png"), "-T", "10", "-r", "120", str(written)]
         without_window = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder} if os.name == "posix" else {}
         try:
             subprocess.run(command, env=without_window | os.environ, capture_output=True, timeout=DRAWING_SECONDS)
