@@ -408,7 +408,7 @@
     for (const [pitch, start, length, , voice = "keys"] of melody.notes) {
       const sounds = playing && beat !== null && start <= beat && beat < start + length;
       const noteWidth = Math.max(x(start + length) - x(start) - 1, 2);
-      box(sounds ? colours.accent : colours[voice], x(start) + 1, y(pitch) + 0.5, noteWidth, Math.max(row - 1, 2));
+      box(sounds ? colours.accent : colours[voice], x(start) + 1, y(pitch) + 0.5, noteWidth, Math.max(row - 1, 3));
     }
     if (!melody.notes.length) write("no notes", (left + width) / 2 - 20, height / 2);
     if (beat !== null) box(colours.accent, clamp(x(beat) - 1, left, width - 2), 0, 2, height);
@@ -489,7 +489,7 @@
       ui.play.onclick = () => this.toggle();
       ui.seek.oninput = () => this.transport.seek(+ui.seek.value);
       ui.loop.onclick = () => this.setData({ loop: !this.transport.loop });
-      ui.tempo.onchange = () => this.setData({ tempo: +ui.tempo.value });
+      ui.tempo.onchange = () => this.takeTempo();
       ui.wav.onclick = () => this.saveWav();
       ui.midi.onclick = () => download(midiFile(this.score), "audio/midi", this.fileName("mid"));
       ui.player.onkeydown = (event) => this.key(event);
@@ -581,6 +581,10 @@
       }, 1000);
     }
 
+    takeTempo() {
+      this.setData({ tempo: +this.ui.tempo.value });
+    }
+
     toggle() {
       if (this.transport.playing) this.transport.pause();
       else this.start();
@@ -588,6 +592,8 @@
 
     key(event) {
       const { key, target } = event;
+      // JupyterLab keeps Enter from ending an entry, as it would elsewhere.
+      if (key === "Enter" && target === this.ui.tempo) this.takeTempo();
       // Shortcuts of the browser, typing a tempo, and pressing a focused button with the space bar are not for us.
       if (event.ctrlKey || event.metaKey || event.altKey || target === this.ui.tempo) return;
       if (key === " " && target.tagName === "BUTTON") return;
