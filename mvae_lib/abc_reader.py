@@ -104,8 +104,10 @@ class Reader:
         self.metre: tuple[int, int] | None = None
         self.unit: Fraction | None = None
         self.signature: dict[str, int] = {}
-        self.accidentals: dict[str, int] = {}  # of this bar, for every octave
-        self.carried: dict[tuple[str, str], int] = {}  # a tied note takes its accidental over the bar line
+        # An accidental holds to the end of its bar in its own octave, as in the printed books. (The ABC standard has it
+        # hold in all octaves, unless told otherwise.) A tied note takes its accidental over the bar line.
+        self.accidentals: dict[tuple[str, int], int] = {}
+        self.carried: dict[tuple[str, int], int] = {}
         self.tuplet, self.tuplet_left = Fraction(1), 0
         self.broken = Fraction(1)
         self.segment: Segment | None = None  # the one being read; none before the header ends
@@ -231,11 +233,11 @@ class Reader:
     def pitch(self, token: re.Match) -> int:
         letter = token["letter"].upper()
         octave = 5 + token["letter"].islower() + token["octave"].count("'") - token["octave"].count(",")
-        place = (letter, str(octave))
+        place = (letter, octave)
         if token["accidental"]:
-            self.accidentals[letter] = _ACCIDENTALS[token["accidental"]]
-        carried = None if token["accidental"] else self.carried.pop(place, None)
-        alter = self.accidentals.get(letter, self.signature.get(letter, 0)) if carried is None else carried
+            self.accidentals[place] = _ACCIDENTALS[token["accidental"]]
+        unmarked = self.carried.get(place, self.signature.get(letter, 0))
+        alter = self.accidentals.get(place, unmarked)
         self.carried = {place: alter} if token["tie"] else {}
         return 12 * octave + _SEMITONES[letter] + alter
 
