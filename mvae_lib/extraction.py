@@ -166,7 +166,7 @@ def _sections(midi: pretty_midi.PrettyMIDI) -> tuple[list[_Section], list[str]]:
     for (start, numerator, denominator), (stop, *_) in pairwise(metres):
         count = -((start - stop) * denominator // (4 * numerator * midi.resolution))  # rounded up
         if (numerator, denominator) in _METRES:
-            within = tempo_changes[slice(*np.searchsorted(tempo_changes, (start + 1, stop)))]
+            within = tempo_changes[slice(*np.searchsorted(tempo_changes, (start, stop)))]
             cuts = [0, *_step(within - start, midi.resolution) / STEPS_PER_BAR]
             whole = _step(stop - start, midi.resolution) // STEPS_PER_BAR
             cuts.append(whole if stop < end else count + 1)  # the last note may round into one more bar

@@ -43,6 +43,14 @@ def test_notes_sound_in_their_steps_and_rests_are_silent():
         assert not sound[round(start * STEP_SECONDS * RATE) : round(end * STEP_SECONDS * RATE)].any()
 
 
+def test_a_note_ends_without_a_click():
+    sound = synthesize(notes_to_tokens([Note(61, 0, 3), Note(68, 4, 8)], 16), TEMPO)
+    assert np.abs(np.diff(sound)).max() > 0.05
+    for end in (3, 8):
+        last = round(end * STEP_SECONDS * RATE)
+        assert np.abs(sound[last - 5 : last]).max() < 0.01
+
+
 def test_onsets_are_heard_at_their_times():
     starts, ends = [1, 4, 6, 9, 13], [3, 5, 8, 12, 16]
     notes = [Note(64 + i, *span) for i, span in enumerate(zip(starts, ends, strict=True))]

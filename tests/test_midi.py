@@ -135,11 +135,17 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         write_midi(tokens_to_midi(random_melody(0, 16)), tmp_path / "nowhere" / "melody.mid")
 
 
-def test_nothing_is_left_behind_where_renaming_fails(tmp_path):
-    (tmp_path / "melody.mid").mkdir()
-    with pytest.raises(OSError):
-        files.write_whole(tmp_path / "melody.mid", b"music")
-    assert [path.name for path in tmp_path.iterdir()] == ["melody.mid"]
+def test_where_renaming_fails_the_old_file_stays_and_nothing_is_left_behind(tmp_path, monkeypatch):
+    def fail(*_):
+        raise PermissionError("somebody has the file open")
+
+    path = tmp_path / "melody.mid"
+    files.write_whole(path, b"old")
+    monkeypatch.setattr(files.Path, "replace", fail)
+    with pytest.raises(PermissionError):
+        files.write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 BROKEN = {
