@@ -5,6 +5,7 @@ import os
 import wave
 from pathlib import Path
 
+import mido
 import numpy as np
 import pretty_midi
 import pytest
@@ -210,6 +211,10 @@ def test_everything_can_be_done_by_keyboard(show):
     assert player.playing
     keyboard.press("Space")  # the focus is on the play button, which the browser presses
     assert not player.playing
+    player.button("Loop").focus()
+    keyboard.press("Space")
+    assert player.button("Loop").get_attribute("aria-pressed") == "false"
+    assert not player.playing
     player.element.get_by_role("slider").focus()
     keyboard.press("Space")
     assert player.playing
@@ -345,6 +350,14 @@ def test_the_saved_midi_holds_the_notes(show):
         }
 
     assert notes(saved, 90) == notes(midi, 120)
+
+
+def test_repeated_notes_of_the_saved_midi_do_not_overlap(show):
+    player = show(play([Note(60, 4, 8), Note(60, 0, 4), Note(60, 8, 12)]))
+    with player.page.expect_download() as download:
+        player.button("Save as MIDI file").click()
+    messages = [message.type for message in mido.MidiFile(str(download.value.path())) if not message.is_meta]
+    assert messages[2:] == ["note_on", "note_off"] * 3
 
 
 def test_the_saved_wav_holds_the_sound(show):

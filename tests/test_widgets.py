@@ -13,7 +13,7 @@ import pytest
 from mvae_lib import palette
 from mvae_lib.melody import Note, notes_to_tokens
 from mvae_lib.widgets import Player, play
-from mvae_lib.widgets.html import player_script, widget_module
+from mvae_lib.widgets.page import player_script, widget_module
 
 NOTES = [Note(60, 0, 4), Note(64, 6, 8), Note(67, 8, 16), Note(60, 24, 32)]
 TOKENS = notes_to_tokens(NOTES, 32)
@@ -163,9 +163,7 @@ def test_titles_survive_the_way_through_html():
 
 def test_the_page_is_the_same_each_time_and_in_each_process():
     code = "from mvae_lib.widgets import play; print(play([60, 0, 1, 0], title='t')._repr_mimebundle_())"
-    runs = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=None).stdout for _ in range(2)
-    ]
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)]
     assert runs[0] == runs[1]
     assert html_of(play(TOKENS)) == html_of(play(TOKENS)) != html_of(play(TOKENS, loop=True))
 

@@ -2,7 +2,7 @@
 // <mvae-player> element that joins them.
 //
 // No imports and no network, so that a player works wherever its notebook is opened: in JupyterLab with or without a
-// kernel, in Notebook 7, in a page that nbconvert wrote. Python (html.py) sets `mvaePalette`, takes out the comment
+// kernel, in Notebook 7, in a page that nbconvert wrote. Python (page.py) sets `mvaePalette`, takes out the comment
 // lines and puts the rest into each output. So comments here stand on lines of their own.
 //
 // A score, as Python writes it. Times are in beats (quarter notes) from the start of the melody:
@@ -274,7 +274,6 @@
 
     finish() {
       this.rest = 0;
-      this.only = null;
       this.halt();
     }
 

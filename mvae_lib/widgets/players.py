@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import anywidget
 import traitlets
 
-from mvae_lib.widgets.html import player_html, widget_module
+from mvae_lib.widgets.page import player_html, widget_module
 from mvae_lib.widgets.rolls import Melody, Roll, check_tempo, make_rolls
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"

@@ -31,7 +31,8 @@ def _roll_svg(roll: Roll, left: float, width: float, low: int, high: int) -> str
     """One roll, drawn in units of a beat and a semitone, which makes for short numbers."""
     rows = high - low + 1
     frame = f'x="{left:g}" width="{width:g}" height="{HEIGHT}" viewBox="0 -.5 {roll.beats:g} {rows}"'
-    shapes = [f'<path fill="{LIGHT.paper}" d="M0-.5h{roll.beats:g}v{rows}H0"/>']
+    paper = f"M0-.5h{roll.beats:g}v{rows}H0z"
+    shapes = [f'<path fill="{LIGHT.paper}" stroke="{LIGHT.grid}" vector-effect="non-scaling-stroke" d="{paper}"/>']
     beats = range(int(roll.beats))
     shapes.append(_lines([beat for beat in beats if beat % BEATS_PER_BAR], rows, LIGHT.grid))
     shapes.append(_lines([beat for beat in beats if beat % BEATS_PER_BAR == 0], rows, LIGHT.bar))
