@@ -1,0 +1,71 @@
+"""The encoder: tokens -> a Gaussian posterior q(z | x) over the latent vector.
+
+    summary = [h_forward(last step); h_backward(first step)]    of the last of the LSTM's layers
+    mu = W_mu summary + b_mu,    sigma = softplus(W_sigma summary + b_sigma)
+
+The summary is made of both directions' *final states*. The output at the last step is not the same thing: there, the
+backward direction has read one step only.
+
+Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3.1; Kingma and Welling 2014 (reparameterization).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from mvae_lib.lstm import LSTM, dense
+from mvae_lib.tracks import DRUM_CLASSES, drum_bits, one_hot, with_control
+
+
+class Posterior(NamedTuple):
+    """A Gaussian with independent dimensions for each sequence: mean and standard deviation, each `[batch, z]`."""
+
+    mu: Tensor
+    sigma: Tensor
+
+
+def reparameterize(posterior: Posterior, generator: torch.Generator | None) -> Tensor:
+    """z = mu + sigma * eps with eps from N(0, I): a sample that gradients pass through, `[batch, z]`.
+
+    The generator lives on the device of the posterior; None is torch's own.
+    """
+    mu, sigma = posterior
+    eps = torch.randn(mu.shape, generator=generator, device=mu.device, dtype=mu.dtype)
+    return mu + sigma * eps
+
+
+class BidirectionalEncoder(nn.Module):
+    """Tokens -> posterior. It reads one-hot tokens, or the bits of a drum class, with a control signal beside them."""
+
+    def __init__(
+        self,
+        heads: Sequence[int],
+        units: int,
+        layers: int,
+        z_size: int,
+        control: int = 0,
+        reads_drum_bits: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        """`units` in each direction; `control`: depth of the control signal; `reads_drum_bits`: 10 inputs for 512."""
+        super().__init__()
+        self.heads, self.control, self.reads_drum_bits = tuple(heads), control, reads_drum_bits
+        inputs = (DRUM_CLASSES + 1 if reads_drum_bits else sum(heads)) + control
+        self.lstm = LSTM(inputs, units, layers, bidirectional=True, generator=generator)
+        self.mu = dense(2 * units, z_size, generator, std=0.001)
+        self.sigma = dense(2 * units, z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
+
+    def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
+        """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`."""
+        summary = self.summary(tokens, control)
+        return Posterior(self.mu(summary), softplus(self.sigma(summary)))
+
+    def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""
+        dtype = self.mu.weight.dtype
+        inputs = drum_bits(tokens, dtype) if self.reads_drum_bits else one_hot(tokens, self.heads, dtype)
+        _, (h, _) = self.lstm(with_control(inputs, control, self.control))
+        return torch.cat([h[-2], h[-1]], -1)

@@ -1,0 +1,132 @@
+"""The models that learners meet by name.
+
+Chapter: 07 (MusicVAE). Source: Roberts et al. 2018, section 3, figure 2.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mvae_lib.configs import ModelConfig
+from mvae_lib.decoders import FlatDecoder
+from mvae_lib.decoding import Choice, free_run, greedy, mix_in_samples
+from mvae_lib.encoders import BidirectionalEncoder, Posterior, reparameterize
+from mvae_lib.hierarchical import HierarchicalDecoder
+
+
+class Output(NamedTuple):
+    """What a pass over a batch gives: all that the objectives ask for."""
+
+    logits: Tensor  # [batch, steps, classes]
+    posterior: Posterior  # mu and sigma, each [batch, z]
+    z: Tensor  # [batch, z], the sample that the logits were decoded from
+
+
+class MusicVAE(nn.Module):
+    """A recurrent VAE: bidirectional encoder, Gaussian latent vector, flat or hierarchical decoder.
+
+    Tokens have the shape `[batch, steps]` (several heads: `[batch, steps, tracks]`), in any integer type. A control
+    signal `[batch, steps, depth]` is given if, and only if, the configuration has one. Generators live on the model's
+    device; None is torch's own.
+    """
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        """Start values come from `generator`, on the CPU; move the model with `.to(device)` afterwards."""
+        super().__init__()
+        self.config = config
+        self.encoder = BidirectionalEncoder(
+            config.heads,
+            config.encoder_units,
+            config.encoder_layers,
+            config.z_size,
+            config.control,
+            reads_drum_bits=config.encoder_reads == "drum-bits",
+            generator=generator,
+        )
+        if config.hierarchical:
+            self.decoder = HierarchicalDecoder(
+                config.z_size,
+                config.heads,
+                config.decoder_units,
+                config.decoder_layers,
+                config.conductor_units,
+                config.conductor_layers,
+                config.steps_per_bar,
+                config.control,
+                z_bars=config.bars if config.z_per_bar else 0,
+                z_steps=config.steps_per_bar if config.z_per_step else 0,
+                generator=generator,
+            )
+        else:
+            self.decoder = FlatDecoder(
+                config.z_size,
+                config.heads,
+                config.decoder_units,
+                config.decoder_layers,
+                config.control,
+                z_steps=config.steps if config.z_per_step else 0,
+                generator=generator,
+            )
+
+    def forward(
+        self,
+        tokens: Tensor,
+        generator: torch.Generator | None,
+        sampling_probability: float = 0.0,
+        control: Tensor | None = None,
+    ) -> Output:
+        """Encode, draw z, decode: what a training step needs.
+
+        With probability `sampling_probability`, the decoder reads its own sample in place of a true previous token.
+        """
+        posterior = self.encode(tokens, control)
+        z = reparameterize(posterior, generator)
+        read = tokens
+        if sampling_probability > 0:
+            read = mix_in_samples(self.decoder, z, tokens, sampling_probability, generator, control)
+        return Output(self.decoder(z, read, control), posterior, z)
+
+    def encode(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
+        """q(z | x): mu and sigma, each `[batch, z]`."""
+        return self.encoder(tokens, control)
+
+    def logits(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """Teacher forcing: the logits of each step given z and the tokens before it, `[batch, steps, classes]`.
+
+        On tokens that the model has decoded from the same z, these are the logits it chose them by.
+        """
+        return self.decoder(z, tokens, control)
+
+    def decode(
+        self, z: Tensor, choice: Choice = greedy, steps: int | None = None, control: Tensor | None = None
+    ) -> Tensor:
+        """z `[batch, z]` -> tokens, each step on the model's own tokens before it; `steps` (None: as configured).
+
+        `choice`: `greedy`, or what `decoding.temperature` and `decoding.top_p` make. Raises ValueError for steps that
+        the decoder cannot write.
+        """
+        return free_run(self.decoder, z, self.config.steps if steps is None else steps, choice, control)
+
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator | None,
+        choice: Choice = greedy,
+        steps: int | None = None,
+        control: Tensor | None = None,
+    ) -> Tensor:
+        """`n` sequences of tokens from latent vectors drawn from the prior."""
+        weight = self.encoder.mu.weight
+        z = torch.randn(n, self.config.z_size, generator=generator, device=weight.device, dtype=weight.dtype)
+        return self.decode(z, choice, steps, control)
+
+    @torch.no_grad()
+    def reconstruct(self, tokens: Tensor, choice: Choice = greedy, control: Tensor | None = None) -> Tensor:
+        """Tokens -> mu -> tokens, free-running: what the model remembers of each sequence; the same shape."""
+        return self.decode(self.encode(tokens, control).mu, choice, tokens.shape[1], control)
+
+
+def parameters(model: nn.Module) -> int:
+    """How many numbers are trained; the constant second bias of each LSTM is not, as in the reference."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

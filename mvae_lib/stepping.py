@@ -1,0 +1,95 @@
+"""A decoder's LSTM one step at a time, each step on the tokens that the step before has brought.
+
+The same numbers as the fused call, for the case in which the next input is not known beforehand. What can be done
+before the first step is done there: the weights are laid out, and what is the same at every step is projected into the
+gates once. A token is one row of the input weights, not a product with a one-hot vector. In the loop everything is
+written in place, because with large batches most of the time would go into fresh memory; so there are no gradients.
+
+Chapter: 06, 07.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mvae_lib.lstm import LSTM, State
+
+# (track, step, logits [batch, classes of the track]) -> that track's token, [batch]; it is fed to the next step
+NextToken = Callable[[int, int, Tensor], Tensor]
+
+
+class Stepper:
+    """An LSTM that reads [one-hot token of each track, further inputs], with the dense layer that gives the logits."""
+
+    @torch.no_grad()
+    def __init__(self, lstm: LSTM, output: nn.Linear, heads: Sequence[int]):
+        """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view."""
+        classes = sum(heads)
+        first, *above = [inputs.t().contiguous() for inputs, *_ in lstm.all_weights]
+        self.heads, self.output = tuple(heads), output
+        self.rows = first[:classes].split(self.heads)  # for each track [classes, 4 units]
+        self.further = first[classes:]  # [further inputs, 4 units]
+        self.above = above  # for each layer beyond the first: [units, 4 units]
+        self.recurrent = [recurrent.t().contiguous() for _, recurrent, *_ in lstm.all_weights]
+        self.biases = [constant + trained for *_, constant, trained in lstm.all_weights]
+
+    @torch.no_grad()
+    def run(
+        self,
+        state: State,
+        further: Tensor,
+        steps: int,
+        next_token: NextToken,
+        previous: Sequence[Tensor] | None = None,
+    ) -> list[Tensor]:
+        """Each track's tokens, `[batch, steps]`, from the LSTM's first state.
+
+        `further` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step; `previous`:
+        each track's token `[batch]` before the first step, if there is one.
+        """
+        h, c = (list(layers.clone()) for layers in state)
+        gates = Gates(h[0])
+        same = further.shape[1] == 1  # then one projection serves all steps
+        constant = torch.addmm(self.biases[0], further[:, 0], self.further) if same else self.biases[0]
+        written = []
+        for step in range(steps):
+            gates.read(self.rows, previous)
+            gates.all += constant
+            if not same:
+                gates.all.addmm_(further[:, step], self.further)
+            gates.step(self.recurrent[0], h[0], c[0])
+            for layer, inputs in enumerate(self.above, 1):
+                torch.addmm(self.biases[layer], h[layer - 1], inputs, out=gates.all)
+                gates.step(self.recurrent[layer], h[layer], c[layer])
+            logits = self.output(h[-1])
+            tracks = logits.split(self.heads, 1) if len(self.heads) > 1 else [logits]
+            previous = [next_token(track, step, part) for track, part in enumerate(tracks)]
+            written.append(previous)
+        return [torch.stack(track, 1) for track in zip(*written, strict=True)]
+
+
+class Gates:
+    """Room for the four gates of a batch, `all`: `[batch, 4 units]`, in PyTorch's order i, f, g, o."""
+
+    def __init__(self, h: Tensor):
+        units = h.shape[1]
+        self.all = h.new_empty(len(h), 4 * units)
+        self.i, self.f, self.g, self.o = self.all.split(units, 1)
+        self.i_and_f = self.all[:, : 2 * units]
+
+    def read(self, rows: Sequence[Tensor], tokens: Sequence[Tensor] | None) -> None:
+        """Set `all` to the sum of the tokens' rows: what a product with their one-hot vectors would give."""
+        if tokens is None:
+            self.all.zero_()
+            return
+        torch.index_select(rows[0], 0, tokens[0], out=self.all)
+        for more, token in zip(rows[1:], tokens[1:], strict=True):
+            self.all += more[token]
+
+    def step(self, recurrent: Tensor, h: Tensor, c: Tensor) -> None:
+        """The LSTM's equations (see `mvae_lib.lstm`), in place: `all` holds W x + b, and h and c become h' and c'."""
+        self.all.addmm_(h, recurrent)
+        self.i_and_f.sigmoid_()
+        c.mul_(self.f).addcmul_(self.i, self.g.tanh_())
+        torch.tanh(c, out=h).mul_(self.o.sigmoid_())

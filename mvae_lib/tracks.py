@@ -1,0 +1,64 @@
+"""What a network reads and writes at each step: one class a track, as one-hot vectors or as the bits of a drum class.
+
+`heads` is the number of classes of each track: (90,) for a melody, (512,) for drums, (90, 90, 512) for a trio of
+melody, bass and drums. With one head, tokens have the shape `[batch, steps]`; with several, `[batch, steps, tracks]`.
+Logits lie side by side on the last axis, `[batch, steps, sum(heads)]`, in the order of the heads.
+
+Chapter: 07. Source: Roberts et al. 2018, sections 3 and 5, and the public reference implementation.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+DRUM_CLASSES = 9  # kick, snare, closed hat, open hat, low, mid and high tom, crash, ride: bit i is class i
+
+
+def split_tracks(tokens: Tensor, heads: Sequence[int]) -> list[Tensor]:
+    """`[..., steps]` (one head) or `[..., steps, tracks]` -> a list of `[..., steps]`, one for each track.
+
+    Raises ValueError where the last axis is not one token for each of several heads.
+    """
+    if len(heads) == 1:
+        return [tokens]
+    if tokens.shape[-1] != len(heads):
+        raise ValueError(f"{len(heads)} heads need tokens [..., steps, {len(heads)}], not {tuple(tokens.shape)}")
+    return list(tokens.unbind(-1))
+
+
+def join_tracks(tracks: Sequence[Tensor]) -> Tensor:
+    """The inverse of `split_tracks`."""
+    return tracks[0] if len(tracks) == 1 else torch.stack(list(tracks), -1)
+
+
+def one_hot(tokens: Tensor, heads: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, sum(heads)]`."""
+    tracks = split_tracks(tokens, heads)
+    # A look-up in the identity is several times faster than torch's one_hot, which goes through 64-bit integers.
+    identities = [torch.eye(classes, dtype=dtype, device=tokens.device) for classes in heads]
+    return torch.cat([identity[track.long()] for identity, track in zip(identities, tracks, strict=True)], -1)
+
+
+def drum_bits(tokens: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Drum classes `[..., steps]` -> `[..., steps, 10]`: a bit for each of nine drums, and one for none."""
+    bits = (tokens.long().unsqueeze(-1) >> torch.arange(DRUM_CLASSES, device=tokens.device)) & 1
+    none = (tokens == 0).unsqueeze(-1)
+    return torch.cat([bits, none], -1).to(dtype)
+
+
+def shift_right(vectors: Tensor) -> Tensor:
+    """`[batch, steps, depth]` one step later: each step finds what was written just before it, the first one zeros."""
+    return torch.cat([torch.zeros_like(vectors[:, :1]), vectors[:, :-1]], 1)
+
+
+def with_control(inputs: Tensor, control: Tensor | None, depth: int) -> Tensor:
+    """`[batch, steps, inputs]` with a control signal `[batch, steps, depth]` beside it at each step.
+
+    Raises ValueError where the control signal is missing, has another shape, or is not expected at all (depth 0).
+    """
+    if (control is None) == (depth == 0) and (control is None or control.shape == (*inputs.shape[:2], depth)):
+        return inputs if control is None else torch.cat([inputs, control.to(inputs)], -1)
+    wanted = f"a control signal {[*inputs.shape[:2], depth]}" if depth else "no control signal"
+    got = "none" if control is None else f"{list(control.shape)}"
+    raise ValueError(f"this model takes {wanted}, and was given {got}")
