@@ -21,7 +21,7 @@ def set_style() -> None:
     plt.rcParams.update(
         {
             "figure.figsize": (7.5, 2.8),
-            "figure.dpi": 80,
+            "figure.dpi": 96,
             "figure.constrained_layout.use": True,
             "axes.prop_cycle": plt.cycler(color=palette.SERIES),
             "axes.spines.top": False,

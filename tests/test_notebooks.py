@@ -1,6 +1,10 @@
+import base64
+import io
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from conftest import compare_outputs, same_but_for_last_digits
 from tools import notebooks
@@ -88,6 +92,18 @@ def test_widget_state_and_timings_are_dropped():
     assert list(notebook.cells[0].outputs[0].data) == ["text/plain"]
     assert notebook.cells[0].metadata == {"tags": ["live-sound"]}
     assert "widgets" not in notebook.metadata
+
+
+def test_pictures_are_stored_with_few_colours_and_only_once(tmp_path):
+    picture = Image.effect_noise((60, 40), 50).convert("RGBA")
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    image = new_output("display_data", data={"image/png": base64.b64encode(file.getvalue()).decode()})
+    once = notebooks.normalised(new_notebook(cells=[new_code_cell("plot", outputs=[image])]))
+    stored_png = once.cells[0].outputs[0].data["image/png"]
+    assert len(stored_png) < len(base64.b64encode(file.getvalue()))
+    assert Image.open(io.BytesIO(base64.b64decode(stored_png))).size == (60, 40)
+    assert notebooks.normalised(once).cells[0].outputs[0].data["image/png"] == stored_png
 
 
 def test_the_answer_is_cut_and_the_rest_of_the_cell_stays():
