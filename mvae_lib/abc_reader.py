@@ -29,7 +29,7 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5
 
 _LENGTH = r"(?P<{0}num>\d*)(?P<{0}slash>/*)(?P<{0}den>\d*)"
 _NOTE = r"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)"
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"(?P<space>[\s`\\$*]+|\[\|\]|y\d*|[()])"  # "[|]" is an invisible line to hang a text on
     r"|(?P<text>\"[^\"]*\")|(?P<grace>\{[^}]*\}-?)|(?P<decoration>![\w.+<>():]+!|[!.~H-Wh-w])"
     r"|\[(?P<inline>[A-Z]):(?P<value>[^\]]*)\]"
@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     rf"|\[(?P<chord>[^\]|]+)\]{_LENGTH.format('c')}(?P<ctie>-?)"
     rf"|(?:{_NOTE}|(?P<rest>[zx])){_LENGTH.format('')}(?:\s*(?P<tie>-))?"
 )
-_TUPLET = re.compile(r"\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?")
+TUPLET = re.compile(r"\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?")
 _CHORD_NOTE = re.compile(rf"[.~H-Wh-w(]*{_NOTE}{_LENGTH.format('')}(?P<tie>-?)[\s)]*")
 _MAILED = re.compile(r"(?m)^((?![A-Za-z]:).*)=(?:20)?[ ]*\n")  # a line of music that e-mail broke in two
 FIELD = re.compile(r"([A-Zmrsw]):(?![|:])(.*)")
@@ -93,6 +93,13 @@ def parse_metre(metre: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def mended(text: str) -> str:
+    """A tune with `=` and long lines as before e-mail, and the chords +ceg+ of the oldest dialect as [ceg]."""
+    text = _MAILED.sub(r"\1", text).replace("=3D", "=")
+    lines = (line if FIELD.match(line) else re.sub(r"\+([^+|\s]+)\+", r"[\1]", line) for line in text.splitlines())
+    return "\n".join(lines)
+
+
 def without_comment(line: str) -> str:
     return re.sub(r"(?<!\\)%.*", "", line)
 
@@ -115,8 +122,7 @@ class Reader:
 
     def read(self, text: str) -> list[Segment]:
         in_body = False
-        text = _MAILED.sub(r"\1", text).replace("=3D", "=")
-        for line in text.splitlines():
+        for line in mended(text).splitlines():
             line = without_comment(line)
             if match := FIELD.match(line):
                 self.set_field(match[1], match[2])
@@ -124,7 +130,7 @@ class Reader:
                     in_body = True
                     self.start_body()
             elif in_body:
-                self.read_music(re.sub(r"\+([^+|\s]+)\+", r"[\1]", line))  # +ceg+: a chord in the oldest dialect
+                self.read_music(line)
         self.draw_bar(section=True)
         if not any(event.pitch is not None for segment in self.segments for event in segment.events):
             raise AbcError("it has no notes")
@@ -157,9 +163,9 @@ class Reader:
     def read_music(self, line: str) -> None:
         position = 0
         while position < len(line):
-            if match := _TUPLET.match(line, position):
+            if match := TUPLET.match(line, position):
                 self.start_tuplet(match)
-            elif match := _TOKEN.match(line, position):
+            elif match := TOKEN.match(line, position):
                 self.read_token(match)
             else:
                 raise AbcError(f"{line[position]!r} in {line.strip()!r} is not ABC that is known here")
@@ -224,11 +230,11 @@ class Reader:
         self.segment.events[-1].duration *= first
 
     def length(self, token: re.Match, prefix: str = "") -> Fraction:
-        slashes, denominator = token[prefix + "slash"], token[prefix + "den"]
-        divided_by = int(denominator) if denominator else 2 ** len(slashes)
-        if divided_by == 0 or token[prefix + "num"].strip("0") == "" != token[prefix + "num"]:
+        times, slashes, divided = (token[prefix + part] for part in ("num", "slash", "den"))
+        numerator, denominator = int(times or 1), int(divided) if divided else 2 ** len(slashes)
+        if numerator == 0 or denominator == 0:
             raise AbcError(f"{token[0]!r} has no length")
-        return Fraction(int(token[prefix + "num"] or 1), divided_by)
+        return Fraction(numerator, denominator)
 
     def pitch(self, token: re.Match) -> int:
         letter = token["letter"].upper()
@@ -253,8 +259,9 @@ class Reader:
         self.add(pitch, length * self.length(token, "c"), tied or bool(token["ctie"]))
 
     def add(self, pitch: int | None, length: Fraction, tied: bool) -> None:
-        duration = length * self.unit * self.broken
-        self.broken = Fraction(1)
+        duration = length * self.unit
+        if self.broken != 1:
+            duration, self.broken = duration * self.broken, Fraction(1)
         if self.tuplet_left:
             duration *= self.tuplet
             self.tuplet_left -= 1
