@@ -511,13 +511,13 @@
       const inRange = tempo >= MIN_TEMPO && tempo <= MAX_TEMPO;
       Object.assign(this.score, given, { tempo: inRange ? tempo : this.transport.tempo });
       const { title, melodies, loop = false } = this.score;
-      this.transport.change({ path: layOut(melodies), tempo: this.score.tempo, loop });
       this.pitches = pitchRange(melodies);
+      if (this.canvases.length !== melodies.length) this.buildRolls();
+      this.transport.change({ path: layOut(melodies), tempo: this.score.tempo, loop });
       this.ui.title.textContent = title;
       this.ui.tempo.value = this.score.tempo;
       this.ui.loop.setAttribute("aria-pressed", loop);
       this.ui.seek.max = this.transport.path.beats;
-      if (this.canvases.length !== melodies.length) this.buildRolls();
       melodies.forEach((melody, i) => {
         const which = this.alone ? "Piano roll" : `Melody ${i + 1} of ${melodies.length}`;
         const roll = this.ui.rolls.children[i];
