@@ -34,7 +34,7 @@ BOOKS = {  # folder in music21's corpus, SHA-256 of its ABC files
 WINDOW_BARS = (2, 16)
 MAX_SILENCE = 15  # steps: a bar of silence ends a melody
 MIN_NOTES_PER_BAR = 2  # fewer is a held note or two, no melody to learn from
-MAIL = re.compile(r"\s*[<(]?(?:[\w.]+@[\w.]+|[\w.]+:+[\w:.]*\.\w+)[>)]?")  # in some files @ has become : or ::
+MAIL = re.compile(r"\s*[<(]?(?:[\w.-]+@[\w.-]+|[\w.-]+:+[\w:.-]*\.\w+)[>)]?")  # in some files @ has become : or ::
 
 
 @dataclass
