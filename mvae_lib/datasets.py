@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,15 @@ class MelodyDataset:
     def title(self, window: int) -> str:
         """The title of the tune that a window is taken from."""
         return self.tune_of(window).title
+
+    def windows_of(self, title: str) -> np.ndarray:
+        """The windows of the tune of this title, by bar. Raises ValueError that names similar titles."""
+        found = np.array([window for window in range(len(self)) if self.title(window) == title], int)
+        if not len(found):
+            own = sorted({self.tunes[tune].title for tune in np.unique(self.tune)})
+            near = get_close_matches(title, own, n=3, cutoff=0.4)
+            raise ValueError(f"no window here is of {title!r}; similar titles: {', '.join(near) or 'none'}")
+        return found[np.argsort(self.bar[found], kind="stable")]
 
 
 def folk_melodies(bars: int = 2, split: str = "train", folder: str | Path | None = None) -> MelodyDataset:

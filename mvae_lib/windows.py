@@ -21,14 +21,16 @@ from mvae_lib.melody import NOTE_OFF, STEPS_PER_BAR, STEPS_PER_QUARTER, is_note_
 
 METRES = {(4, 4), (2, 2), (2, 4)}  # two bars of 2/4 make one of 4/4
 QUARTERS_PER_BAR = 4
+FARTHEST = Fraction(1, 3)  # of a step: a triplet of eighths lands on the steps 0, 1, 3 of its beat; 32nds stay outside
 
 
 @dataclass(frozen=True)
 class Run:
-    """Bars of 4/4 in a row: tokens `[bars, 16]` (uint8), and which have every onset and end on the grid `[bars]`."""
+    """Bars of 4/4 in a row: tokens `[bars, 16]` (uint8), which of them the grid can hold, and in which a note moved."""
 
     tokens: np.ndarray
-    on_grid: np.ndarray
+    fits: np.ndarray  # bool [bars]: every note has a step of its own, at most `FARTHEST` from where it is written
+    moved: np.ndarray  # bool [bars]: some note is not exactly where it is written
 
 
 class _Measure(NamedTuple):
@@ -126,16 +128,21 @@ def _on_grid(tune: Tune, span: _Span) -> Run:
     origin = span.start - span.lead
     bars = -int(-(span.end - origin) // QUARTERS_PER_BAR)
     steps = bars * STEPS_PER_BAR
-    tokens, on_grid = np.zeros(steps, np.uint8), np.ones(bars, bool)
+    tokens, fits, moved = np.zeros(steps, np.uint8), np.ones(bars, bool), np.zeros(bars, bool)
     first, after = (bisect_left(tune.notes, time, key=lambda note: note.onset) for time in (span.start, span.end))
+    step_before = -1
     for note in tune.notes[first:after]:
         start = (note.onset - origin) * STEPS_PER_QUARTER
         end = (min(note.onset + note.duration, span.end) - origin) * STEPS_PER_QUARTER
-        for step in (start, end):
-            if step.denominator != 1:
-                on_grid[int(step) // STEPS_PER_BAR] = False
-        if start.denominator == 1:
-            tokens[int(start)] = note_on(note.pitch)
-        if end.denominator == 1 and end < steps:
-            tokens[int(end)] = NOTE_OFF  # the next note overwrites it when it begins right here
-    return Run(tokens.reshape(bars, STEPS_PER_BAR), on_grid)
+        step, off = round(start), round(end)
+        bar = int(start) // STEPS_PER_BAR
+        near = max(abs(start - step), abs(end - off)) <= FARTHEST
+        if not (near and step_before < step < off and step // STEPS_PER_BAR == bar):
+            fits[bar] = False
+            continue
+        moved[bar] |= step != start
+        tokens[step] = note_on(note.pitch)
+        if off < steps:
+            tokens[off] = NOTE_OFF  # the next note overwrites it when it begins right here
+        step_before = step
+    return Run(tokens.reshape(bars, STEPS_PER_BAR), fits, moved)

@@ -4,6 +4,7 @@ import csv
 import importlib.metadata
 import importlib.util
 import json
+import re
 import shutil
 import sys
 
@@ -216,10 +217,38 @@ def test_a_bar_of_the_wrong_length_or_another_metre_ends_a_run():
     assert run_tokens("C3|D3|", "3/4") == []
 
 
-def test_bars_with_triplets_are_off_the_grid():
-    tune = parse_tune("X:1\nM:4/4\nL:1/4\nK:C\nC4|(3DEF D2|C4|")
-    (run,) = runs(tune)
-    assert run.on_grid.tolist() == [True, False, True]
+def read_run(body):
+    (run,) = runs(parse_tune(f"X:1\nM:4/4\nL:1/4\nK:C\n{body}"))
+    return run
+
+
+def test_a_triplet_of_eighths_moves_to_the_nearest_steps():
+    run = read_run("C4|(3D/E/F/ C D2|C4|")
+    assert run.fits.all()
+    assert run.moved.tolist() == [False, True, False]
+    assert np.array_equal(run.tokens[1], bar((0, D), (1, E), (3, F), (4, C), (8, D)))
+
+
+@pytest.mark.parametrize("too_fine", ["(3D/4E/4F/4 C7/2", "D/8E/8F/4 C7/2", "C7/2 (3D/4E/4F/4"])
+def test_what_has_no_step_of_its_own_does_not_fit(too_fine):
+    assert read_run(f"C4|{too_fine}|C4|").fits.tolist() == [True, False, True]
+
+
+def test_triplets_of_quarters_move_too():
+    run = read_run("(3DEF D2|")
+    assert run.fits.all()
+    assert np.array_equal(run.tokens[0], bar((0, D), (3, E), (5, F), (8, D)))
+
+
+def test_windows_are_found_by_title_and_a_misspelt_one_gets_help(everything):
+    data = everything[2, "test"]
+    title = data.title(100)
+    found = data.windows_of(title)
+    assert 100 in found
+    assert {data.title(window) for window in found} == {title}
+    assert (np.diff(data.bar[found]) >= 0).all()
+    with pytest.raises(ValueError, match="similar titles: .*" + re.escape(title)):
+        data.windows_of(title[:-1])
 
 
 # --- splitting ---

@@ -129,19 +129,21 @@ def _music(tune: Tune) -> tuple:
 
 def cut_windows(entries: list[Entry], bars: int) -> tuple[dict[str, np.ndarray], Counter]:
     """All windows of `bars` bars that are melodies, with `start` counted in bars of all runs; and counts by reason."""
-    tokens, tune, start, counts, base = [], [], [], Counter(), 0
+    tokens, tune, start, moved, counts, base = [], [], [], [], Counter(), 0
     for entry in entries:
         for run in entry.runs:
             for first in range(len(run.tokens) - bars + 1):
                 counts[entry.book, "cut"] += 1
-                if not run.on_grid[first : first + bars].all():
+                if not run.fits[first : first + bars].all():
                     counts[entry.book, "off the 16th grid"] += 1
                     continue
                 tokens.append(run.tokens[first : first + bars].reshape(-1))
                 tune.append(entry.tune)
                 start.append(base + first)
+                moved.append(run.moved[first : first + bars].any())
             base += len(run.tokens)
     windows = {"tokens": canonical(np.array(tokens)), "tune": np.array(tune), "start": np.array(start)}
+    windows["moved"] = np.array(moved)
     silent = longest_silence(windows["tokens"]) > MAX_SILENCE
     sparse = is_note_on(windows["tokens"]).sum(axis=1) < MIN_NOTES_PER_BAR * bars
     for reason, dropped in (("a bar of silence", silent), ("too few notes", sparse & ~silent)):
@@ -226,6 +228,7 @@ def counts_bytes(entries: list[Entry], windows: dict, reasons: dict[int, Counter
                 b: {name: int((own & (book == b)).sum()) for name, own in by_split.items()} for b in BOOKS
             },
             "distinct up to transposition": forms,
+            "kept with a note moved to the grid": {b: int((kept["moved"] & (book == b)).sum()) for b in BOOKS},
             "cut and dropped by book": {
                 b: {why: n for (own, why), n in reasons[bars].items() if own == b} for b in BOOKS
             },
