@@ -145,7 +145,12 @@ def execute(path: Path) -> float:
     if path.parent.name == "chapters" and solution.exists():
         copy_exercises(notebook, read(solution))
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=900,
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
+    ).execute()
     write(normalised(notebook), path)
     return time.perf_counter() - start
 
