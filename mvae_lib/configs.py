@@ -34,6 +34,7 @@ class ModelConfig:
     steps_per_bar: int = STEPS_PER_BAR  # what the core decoder writes from one embedding
     z_per_step: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     z_per_bar: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
+    balanced_start: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
 
     def __post_init__(self):
         may_be_zero = ("control", "conductor_units", "conductor_layers")
@@ -197,12 +198,18 @@ _REFERENCE = (
 
 _SHORT = {"batch": 64, "max_beta": 0.2, "transposition": 5}  # many small updates: what two cores can do in minutes
 _LONG = {"updates": 20_000, "batch": 32, "max_beta": 0.2, "free_bits": 256.0, "transposition": 5}  # 16 bars hold much
-_TWIN = {"steps": 16 * STEPS_PER_BAR, "z_size": 256, "encoder_units": 192, "decoder_layers": 1}
+_TWIN = {
+    "steps": 16 * STEPS_PER_BAR,
+    "z_size": 256,
+    "encoder_units": 192,
+    "decoder_layers": 1,
+    "balanced_start": True,
+}
 _COURSE = (
     Configuration(
         "mel_2bar",
-        ModelConfig(z_size=64, encoder_units=128, decoder_layers=1, z_per_step=True),
-        TrainingConfig(updates=3000, learning_rate=2e-3, learning_rate_decay=0.999, beta_rate=0.998, **_SHORT),
+        ModelConfig(z_size=64, encoder_units=128, decoder_layers=1, z_per_step=True, balanced_start=True),
+        TrainingConfig(updates=3000, learning_rate=4e-3, learning_rate_decay=0.999, beta_rate=0.998, **_SHORT),
     ),
     # Twins of equal size: what one does better than the other is not for want of parameters.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_TWIN), TrainingConfig(**_LONG)),

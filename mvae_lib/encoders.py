@@ -61,7 +61,8 @@ class BidirectionalEncoder(nn.Module):
     def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
         """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`."""
         summary = self.summary(tokens, control)
-        return Posterior(self.mu(summary), softplus(self.sigma(summary)))
+        dtype = self.mu.weight.dtype  # under autocast too: the KL is a difference that bfloat16 would lose
+        return Posterior(self.mu(summary).to(dtype), softplus(self.sigma(summary).to(dtype)))
 
     def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""

@@ -77,12 +77,12 @@ class HierarchicalDecoder(nn.Module):
         batch, steps = tokens.shape[:2]
         bars = self.whole_bars(steps)
         embeddings = self.embed(z, bars).flatten(0, 1)
-        by_bar = (batch * bars, self.steps_per_bar, -1)
-        control = None if control is None else control.reshape(by_bar)
+        by_bar = (bars, self.steps_per_bar)
+        control = None if control is None else control.unflatten(1, by_bar).flatten(0, 1)
         logits = []
         for core, track in zip(self.cores, split_tracks(tokens, self.heads), strict=True):
             # Shifted before it is cut into bars: so the first step of a bar reads the last token of the bar before.
-            previous = shift_right(one_hot(track, core.heads, z.dtype)).view(by_bar)
+            previous = shift_right(one_hot(track, core.heads, z.dtype)).unflatten(1, by_bar).flatten(0, 1)
             logits.append(core.teacher_forced(embeddings, previous, control).view(batch, steps, -1))
         return torch.cat(logits, -1)
 

@@ -3,6 +3,7 @@
 Chapter: 07 (MusicVAE). Source: Roberts et al. 2018, section 3, figure 2.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -68,6 +69,8 @@ class MusicVAE(nn.Module):
                 z_steps=config.steps if config.z_per_step else 0,
                 generator=generator,
             )
+        if config.balanced_start:
+            balance_start_values(self, generator)
 
     def forward(
         self,
@@ -125,6 +128,28 @@ class MusicVAE(nn.Module):
     def reconstruct(self, tokens: Tensor, choice: Choice = greedy, control: Tensor | None = None) -> Tensor:
         """Tokens -> mu -> tokens, free-running: what the model remembers of each sequence; the same shape."""
         return self.decode(self.encode(tokens, control).mu, choice, tokens.shape[1], control)
+
+
+@torch.no_grad()
+def balance_start_values(model: MusicVAE, generator: torch.Generator | None) -> None:
+    """Start values of ours, not the reference's, for training runs of minutes instead of days.
+
+    Glorot's rule is made for inputs of variance 1, and a one-hot vector of n classes has 1 / n: so the kernels that
+    read tokens are drawn sqrt(n) times as wide. The reference also lets z start almost silent (kernels of .001), on its
+    way out of the encoder and into the decoder. Here it speaks from the first update on, with sigma starting at 1 / e.
+    """
+    decoder, lstm = model.decoder, model.encoder.lstm
+    flat = list(decoder.cores) if isinstance(decoder, HierarchicalDecoder) else [decoder]
+    readers = [(part.lstm.weight_ih_l0, part.heads) for part in flat]
+    if not model.encoder.reads_drum_bits:
+        readers += [(weight, model.config.heads) for weight in (lstm.weight_ih_l0, lstm.weight_ih_l0_reverse)]
+    for weight, heads in readers:
+        for columns, classes in zip(weight[:, : sum(heads)].split(heads, 1), heads, strict=True):
+            columns *= math.sqrt(classes)
+    starts = [part.start.dense for part in flat] + ([decoder.start.dense] if decoder not in flat else [])
+    for layer in (model.encoder.mu, *starts):
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+    nn.init.constant_(model.encoder.sigma.bias, math.log(math.expm1(math.exp(-1))))  # softplus of it is 1 / e
 
 
 def parameters(model: nn.Module) -> int:

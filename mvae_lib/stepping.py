@@ -25,14 +25,13 @@ class Stepper:
     @torch.no_grad()
     def __init__(self, lstm: LSTM, output: nn.Linear, heads: Sequence[int]):
         """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view."""
-        classes = sum(heads)
-        first, *above = [inputs.t().contiguous() for inputs, *_ in lstm.all_weights]
-        self.heads, self.output = tuple(heads), output
-        self.rows = first[:classes].split(self.heads)  # for each track [classes, 4 units]
-        self.further = first[classes:]  # [further inputs, 4 units]
-        self.above = above  # for each layer beyond the first: [units, 4 units]
-        self.recurrent = [recurrent.t().contiguous() for _, recurrent, *_ in lstm.all_weights]
-        self.biases = [constant + trained for *_, constant, trained in lstm.all_weights]
+        self.heads, self.output, self.dtype = tuple(heads), output, _working_dtype(output.weight)
+        layers = [[weight.to(self.dtype) for weight in layer] for layer in lstm.all_weights]
+        first, *self.above = [inputs.t().contiguous() for inputs, *_ in layers]  # above: [units, 4 units]
+        self.rows = first[: sum(heads)].split(self.heads)  # for each track [classes, 4 units]
+        self.further = first[sum(heads) :]  # [further inputs, 4 units]
+        self.recurrent = [recurrent.t().contiguous() for _, recurrent, *_ in layers]
+        self.biases = [constant + trained for *_, constant, trained in layers]
 
     @torch.no_grad()
     def run(
@@ -48,7 +47,8 @@ class Stepper:
         `further` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step; `previous`:
         each track's token `[batch]` before the first step, if there is one.
         """
-        h, c = (list(layers.clone()) for layers in state)
+        h, c = (list(layers.to(self.dtype, copy=True)) for layers in state)
+        further = further.to(self.dtype)
         gates = Gates(h[0])
         same = further.shape[1] == 1  # then one projection serves all steps
         constant = torch.addmm(self.biases[0], further[:, 0], self.further) if same else self.biases[0]
@@ -67,6 +67,12 @@ class Stepper:
             previous = [next_token(track, step, part) for track, part in enumerate(tracks)]
             written.append(previous)
         return [torch.stack(track, 1) for track in zip(*written, strict=True)]
+
+
+def _working_dtype(weight: Tensor) -> torch.dtype:
+    """Autocast knows nothing of operations in place: what it would do is done here by hand."""
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
 
 
 class Gates:

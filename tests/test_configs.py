@@ -32,7 +32,8 @@ def test_named_configurations_are_the_references(
     assert (configuration.model.z_size, configuration.model.steps) == (z_size, steps)
     assert (training.batch, training.max_beta, training.beta_rate) == (batch, max_beta, beta_rate)
     assert (training.free_bits, training.sampling_k) == (free_bits, sampling_k)
-    assert not configuration.model.z_per_step and not configuration.model.z_per_bar  # ours, so never in these
+    ours = (configuration.model.z_per_step, configuration.model.z_per_bar, configuration.model.balanced_start)
+    assert not any(ours)
 
 
 def test_an_unknown_name_lists_the_names():

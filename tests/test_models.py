@@ -20,6 +20,8 @@ SMALL = {
     "flat with maps": replace(FLAT, z_per_step=True),
     "hierarchical": HIERARCHICAL,
     "hierarchical with maps": replace(HIERARCHICAL, z_per_bar=True, z_per_step=True),
+    "hierarchical, balanced": replace(HIERARCHICAL, balanced_start=True),
+    "drums, balanced": replace(FLAT, heads=(512,), encoder_reads="drum-bits", balanced_start=True),
     "drums": replace(FLAT, heads=(512,), encoder_reads="drum-bits"),
     "flat trio with chords": replace(FLAT, heads=(5, 5, 9), control=4),
     "hierarchical trio with chords": replace(HIERARCHICAL, heads=(5, 5, 9), control=4),
@@ -141,6 +143,30 @@ def test_kernels_that_start_small(generator):
         assert not layer.bias.any()
 
 
+def spread(weight: torch.Tensor) -> float:
+    return weight.std().item()
+
+
+def test_a_balanced_start_gives_tokens_and_z_a_voice(generator):
+    trio = replace(HIERARCHICAL, heads=(16, 25), z_size=40, conductor_units=30, encoder_units=50, decoder_units=60)
+    plain, balanced = MusicVAE(trio, generator), MusicVAE(replace(trio, balanced_start=True), generator)
+    for name in ("weight_ih_l0", "weight_ih_l0_reverse"):
+        one, other = getattr(plain.encoder.lstm, name), getattr(balanced.encoder.lstm, name)
+        assert spread(other[:, :16]) / spread(one[:, :16]) == pytest.approx(4, rel=0.1)
+        assert spread(other[:, 16:]) / spread(one[:, 16:]) == pytest.approx(5, rel=0.1)
+    for one, other, classes in zip(plain.decoder.cores, balanced.decoder.cores, trio.heads, strict=True):
+        tokens, z = (slice(None, classes), slice(classes, None))
+        ratio = spread(other.lstm.weight_ih_l0[:, tokens]) / spread(one.lstm.weight_ih_l0[:, tokens])
+        assert ratio == pytest.approx(math.sqrt(classes), rel=0.1)
+        ratio = spread(other.lstm.weight_ih_l0[:, z]) / spread(one.lstm.weight_ih_l0[:, z])
+        assert ratio == pytest.approx(1, rel=0.1)
+        assert spread(other.start.dense.weight) > 20 * spread(one.start.dense.weight)
+    assert spread(balanced.decoder.start.dense.weight) > 20 * spread(plain.decoder.start.dense.weight)
+    tokens, _ = batch_of(trio, generator)
+    assert balanced.encode(tokens).sigma.mean().item() == pytest.approx(math.exp(-1), abs=0.01)
+    assert balanced.encode(tokens).mu.std() > 10 * plain.encode(tokens).mu.std()
+
+
 def test_the_generator_decides_the_start_values(config):
     first, again, other = (MusicVAE(config, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     weights = [torch.cat([p.detach().flatten() for p in model.parameters()]) for model in (first, again, other)]
@@ -205,6 +231,19 @@ def test_other_number_formats(generator):
     model.bfloat16()
     assert model.sample(3, generator).shape == (3, 16)
     assert model.encode(tokens).mu.dtype == torch.bfloat16
+
+
+def test_autocast_keeps_the_posterior_exact_and_reaches_every_path(config, generator):
+    model = MusicVAE(config, generator)
+    tokens, control = batch_of(config, generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(tokens, generator, 0.5, control)
+        decoded = model.decode(output.z, control=control)
+    assert output.posterior.mu.dtype == output.posterior.sigma.dtype == output.z.dtype == torch.float32
+    assert output.logits.dtype == torch.bfloat16 and decoded.shape == tokens.shape
+    exact = model.logits(output.z, decoded, control)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model.logits(output.z, decoded, control).float(), exact, atol=0.05, rtol=0.05)
 
 
 # ---- gradients
