@@ -1,0 +1,123 @@
+"""A folder that is always whole: `checkpoint.json`, and the files of tensors (safetensors, never pickles) it names.
+
+A file of tensors is named after its own content. New tensors are written beside the old ones; then `checkpoint.json`,
+which holds their names and SHA-256, is replaced in one step; then the old ones go. So whatever the instant at which the
+process or the machine dies, `checkpoint.json` names a complete set. One process at a time writes to a folder.
+
+Chapter: 03 on.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import load, save
+from torch import Tensor
+
+FORMAT = "mvae_lib checkpoint 1"
+FACTS = "checkpoint.json"
+_TENSORS = re.compile(r"[a-z]+-[0-9a-f]{16}\.safetensors")
+_NO_PICKLE = "pickles (.pt, .pth, .ckpt) are never read: they can run any program"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used. The message names the file and the reason."""
+
+
+def write_folder(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write facts and files of tensors, by kind and name, in place of what the folder holds.
+
+    Raises TypeError or ValueError for facts that JSON cannot hold, and OSError where nothing can be written; the folder
+    then holds what it held before.
+    """
+    contents = {kind: save({name: t.contiguous() for name, t in own.items()}) for kind, own in tensors.items()}
+    hashes = {kind: hashlib.sha256(content).hexdigest() for kind, content in contents.items()}
+    files = {kind: {"file": f"{kind}-{sha256[:16]}.safetensors", "sha256": sha256} for kind, sha256 in hashes.items()}
+    text = json.dumps({"format": FORMAT, **facts, "files": files}, indent=2, allow_nan=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, content in contents.items():
+        _replace(folder / files[kind]["file"], content)
+    _sync_names(folder)
+    _replace(folder / FACTS, f"{text}\n".encode())
+    _sync_names(folder)
+    for path in folder.iterdir():
+        if _TENSORS.fullmatch(path.name) and path.name not in {item["file"] for item in files.values()}:
+            with suppress(OSError):  # on Windows, while someone reads it; the next checkpoint tries again
+                path.unlink()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """As `files.write_whole`, and the content is on the disk before it has its name."""
+    temporary = path.with_name(f".{path.name.partition('-')[0]}.unfinished")  # what a kill leaves is written over
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    """Have the new names on the disk before the next step relies on them (Windows has no such call)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_json(folder: Path) -> dict[str, Any]:
+    """What `checkpoint.json` holds. Raises CheckpointError where there is none, or none of this format."""
+    path = folder / FACTS
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is a file, and a checkpoint is a folder with {FACTS} in it; {_NO_PICKLE}")
+    try:
+        data = json.loads(_content(path))
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({error})") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        found = data.get("format") if isinstance(data, dict) else data
+        raise CheckpointError(f"{path} is no checkpoint of this version: its format is {found!r:.80}, not {FORMAT!r}")
+    return data
+
+
+def tensor_file(folder: Path, data: Mapping[str, Any], kind: str) -> Path:
+    """The file of tensors of a kind. Raises CheckpointError where `checkpoint.json` names none in this folder."""
+    try:
+        item = data["files"][kind]
+        if _TENSORS.fullmatch(item["file"]) and isinstance(item["sha256"], str):
+            return folder / item["file"]
+        raise ValueError(f"{item!r:.120} is no file of tensors and its SHA-256")
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / FACTS} is damaged at 'files', {kind!r}: {error}") from None
+
+
+def read_tensors(folder: Path, data: Mapping[str, Any], kind: str) -> dict[str, Tensor]:
+    """The tensors of a kind, on the CPU. Raises CheckpointError for a file that is not the one that was written."""
+    path = tensor_file(folder, data, kind)
+    content = _content(path)
+    if (found := hashlib.sha256(content).hexdigest()) != data["files"][kind]["sha256"]:
+        raise CheckpointError(
+            f"{path} is cut short or changed: it has {len(content)} bytes with the SHA-256 {found}, "
+            f"which is not the one in {FACTS}; {_NO_PICKLE}"
+        )
+    try:
+        return load(content)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is no safetensors file ({error}); {_NO_PICKLE}") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); is {path.parent} a checkpoint?") from None
