@@ -85,6 +85,19 @@ def labelled_bars(names: Sequence[str], values: Sequence[float], title: str, uni
     return ax
 
 
+def grouped_bars(groups: Sequence[str], series: dict[str, Sequence[float]], title: str) -> Axes:
+    """For each group one bar of every series, with its value on top; shares between 0 and 1."""
+    _, ax = plt.subplots()
+    width = 0.8 / len(series)
+    for i, (name, values) in enumerate(series.items()):
+        bars = ax.bar(np.arange(len(groups)) + (i + 0.5) * width - 0.4, values, width, label=name)
+        ax.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=8, padding=1)
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set(title=title, ylim=(0, 1.1), yticks=[0, 0.5, 1])
+    ax.legend(ncols=len(series), loc="upper right")
+    return ax
+
+
 def scatter_by_value(points: np.ndarray, values: np.ndarray, title: str, label: str, ax: Axes | None = None) -> Axes:
     """Points `[N, 2]` coloured by a number each, with the scale beside them."""
     ax = ax or plt.gca()

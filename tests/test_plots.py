@@ -38,3 +38,12 @@ def test_bars_are_labelled_with_their_values_and_one_is_highlighted():
     ax = plots.labelled_bars(["real", "random"], [1.5, 5.25], "title", "nats", highlight=1)
     assert {text.get_text() for text in ax.texts} == {"1.50", "5.25"}
     assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
+
+
+def test_grouped_bars_label_every_series_in_every_group():
+    ax = plots.grouped_bars(["steps", "onsets"], {"a": [0.5, 0.25], "b": [0.75, 1.0]}, "title")
+    assert {text.get_text() for text in ax.texts} == {"0.50", "0.25", "0.75", "1.00"}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+    centres = [bar.get_x() + bar.get_width() / 2 for bar in ax.patches]
+    assert len(set(centres)) == 4
+    assert {round(centre) for centre in centres} == {0, 1}
