@@ -35,14 +35,6 @@ CONFIGURATION = Configuration(
 TOKENS = np.where(np.arange(320) % 3, 0, 40 + np.arange(320) % 17).reshape(20, 16).astype(np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def new_run(training: TrainingConfig = CONFIGURATION.training) -> Training:
     return start(MusicVAE(CONFIGURATION.model, torch.Generator().manual_seed(0)), TOKENS, training, seed=1)
 

@@ -19,14 +19,6 @@ MODEL = ModelConfig(steps=16, z_size=4, encoder_units=8, decoder_units=8, decode
 TRAINING = TrainingConfig(updates=12, batch=8, learning_rate=5e-3, max_beta=0.2)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def melodies(n: int, seed: int = 0) -> np.ndarray:
     """Random tokens with notes between two octaves, most steps held: uint8 `[n, 16]`."""
     rng = np.random.default_rng(seed)
