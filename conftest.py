@@ -1,56 +1,11 @@
-"""How `pytest --nbval` compares a chapter's outputs with the stored ones, from whatever folder it is started.
+"""Have `pytest --nbval` compare outputs as tools/nbval_comparison.py says, from whatever folder it is started."""
 
-Text and integers compare exactly. Decimal numbers compare within FLOAT_REL and FLOAT_ABS, because processors differ in
-the last digits of a training run. A cell tagged `live-sound` plays what a model has just decoded: there the player
-must be present, while its notes may differ. The player's JavaScript is left out, so that a change to it does not
-touch every chapter.
-"""
-
-import copy
 import functools
-import re
 
-FLOAT_REL, FLOAT_ABS = 2e-2, 1e-3
-DECIMAL = re.compile(r"(?<![\w.])[-+]?\d*\.\d+(?:e[-+]?\d+)?(?![\w.])", re.IGNORECASE)
-SCRIPT = re.compile(r"<script>.*?</script>", re.DOTALL)
-PLAYER = re.compile(r"<mvae-player.*</mvae-player>", re.DOTALL)
-
-
-def same_but_for_last_digits(text: str, stored: str) -> bool:
-    """True where the two differ in decimal numbers only, and each of these agrees within the tolerance."""
-    if DECIMAL.split(text) != DECIMAL.split(stored):
-        return False
-    pairs = zip(DECIMAL.findall(text), DECIMAL.findall(stored), strict=True)
-    return all(abs(float(a) - float(b)) <= FLOAT_ABS + FLOAT_REL * abs(float(b)) for a, b in pairs)
+from tools.nbval_comparison import compare_outputs
 
 
 def pytest_itemcollected(item):
-    """Put the comparison above before the exact one of nbval, for the cells of a notebook only."""
+    """Put our comparison before the exact one of nbval, for the cells of a notebook only."""
     if type(item).__name__ == "IPyNbCell":
         item.compare_outputs = functools.partial(compare_outputs, item.compare_outputs, item.cell)
-
-
-def compare_outputs(exactly, cell, outputs, stored, skip_compare=None) -> bool:
-    """nbval's comparison `exactly` of a cell's outputs with the stored ones, once both are in a comparable form."""
-    live_sound = "live-sound" in cell.metadata.get("tags", [])
-    outputs, stored = _comparable(outputs, live_sound), _comparable(stored, live_sound)
-    for output, reference in zip(outputs, stored, strict=False):
-        _forgive_last_digits(output, reference)
-        _forgive_last_digits(output.get("data", {}), reference.get("data", {}))
-    return exactly(outputs, stored, skip_compare)
-
-
-def _forgive_last_digits(mine: dict, reference: dict) -> None:
-    for key in mine.keys() & reference.keys():
-        both_text = isinstance(mine[key], str) and isinstance(reference[key], str)
-        if both_text and same_but_for_last_digits(mine[key], reference[key]):
-            mine[key] = reference[key]
-
-
-def _comparable(outputs: list, live_sound: bool) -> list:
-    outputs = copy.deepcopy(outputs)
-    for data in (output["data"] for output in outputs if "text/html" in output.get("data", {})):
-        data["text/html"] = SCRIPT.sub("", data["text/html"])
-        if live_sound and PLAYER.search(data["text/html"]):
-            data["text/html"] = data["text/plain"] = "a player of what was just decoded"
-    return outputs

@@ -6,8 +6,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from conftest import compare_outputs, same_but_for_last_digits
 from tools import notebooks
+from tools.nbval_comparison import compare_outputs, same_but_for_last_digits
 
 PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_paths()}
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
