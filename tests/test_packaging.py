@@ -1,6 +1,7 @@
 """The project's own papers agree with one another."""
 
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -38,10 +39,12 @@ def test_this_python_is_one_of_the_supported():
 
 
 @pytest.mark.parametrize("pattern", ["../shared", "/work" + "/main", "/opt" + "/wheels"])
-def test_no_text_file_names_a_path_of_the_machine_it_was_written_on(pattern):
-    suffixes = {".py", ".md", ".toml", ".yml", ".txt", ".js", ".ipynb", ""}
-    ignored = {".venv", ".git", "__pycache__", ".ruff_cache", ".pytest_cache", "node_modules"}
-    for path in ROOT.rglob("*"):
-        if path.is_file() and path.suffix in suffixes and not ignored & set(path.parts) and path != Path(__file__):
-            text = path.read_text(encoding="utf-8", errors="ignore")
-            assert pattern not in text, f"{path} names {pattern}"
+def test_no_tracked_file_names_a_path_of_the_machine_it_was_written_on(pattern):
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no checkout of git: what belongs to the project is not known")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert len(paths) > 50
+    for path in paths:
+        if path.exists() and path != Path(__file__):
+            assert pattern.encode() not in path.read_bytes(), f"{path} names {pattern}"
