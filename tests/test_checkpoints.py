@@ -52,20 +52,27 @@ def assert_same_weights(model: MusicVAE, other: MusicVAE) -> None:
 
 
 @contextmanager
-def before_each_step_of_writing(happen):
-    """Calls `happen(descriptor or None)` whenever a file is about to be synchronized, renamed or deleted."""
+def at_each_step_of_writing(happen):
+    """Calls `happen(descriptor or None)` after a file is opened, and before one is synchronized, renamed or deleted."""
 
-    def wrapper(original):
+    def before(original):
         def wrapped(first, *rest, **named):
             happen(first if original is fsync else None)
             return original(first, *rest, **named)
 
         return wrapped
 
-    fsync = os.fsync
+    def opened(path, *rest, **named):
+        file = original_open(path, *rest, **named)
+        if file.writable():
+            happen(None)
+        return file
+
+    fsync, original_open = os.fsync, Path.open
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink")):
-            patch.setattr(owner, name, wrapper(getattr(owner, name)))
+            patch.setattr(owner, name, before(getattr(owner, name)))
+        patch.setattr(Path, "open", opened)
         yield
 
 
@@ -83,7 +90,7 @@ def run_until_stopped(folder: Path, stop_at: int) -> None:
             time.sleep(600)
 
     run = resume(folder, TOKENS) if (folder / "checkpoint.json").exists() else new_run()
-    with before_each_step_of_writing(happen):
+    with at_each_step_of_writing(happen):
         for record in train(run, show_progress=False):
             save_checkpoint(folder, run, "tiny", {"loss": record.loss})
             happen()
@@ -93,8 +100,9 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_like_one_that_is_
     unbroken = new_run()
     advance(unbroken)
     reached = []
-    # Within the first checkpoint, between files, while the old ones are deleted, after an update, and once at random.
-    for stop_at in (5, 17, 28, 37, None):
+    # In the first checkpoint; in later ones between two files, before the JSON is renamed, and while old files are
+    # deleted; and once without standing still.
+    for stop_at in (6, 20, 29, 33, None):
         child = [sys.executable, __file__, str(tmp_path), str(stop_at or 0)]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
         with subprocess.Popen(child, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -140,7 +148,7 @@ def test_at_any_instant_of_writing_the_folder_holds_the_old_checkpoint_or_the_ne
             raise Killed
 
         try:
-            with before_each_step_of_writing(happen):
+            with at_each_step_of_writing(happen):
                 save_checkpoint(folder, run, "tiny")
             break
         except Killed:
@@ -171,7 +179,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
         if descriptor is not None:
             raise full
 
-    with before_each_step_of_writing(happen), pytest.raises(OSError, match="No space"):
+    with at_each_step_of_writing(happen), pytest.raises(OSError, match="No space"):
         save_checkpoint(tmp_path, run, "tiny", {"loss": 2.0})
     assert read_facts(tmp_path).metrics == {"loss": 1.0}
     assert len(list(tmp_path.iterdir())) == 3
