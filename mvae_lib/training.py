@@ -37,9 +37,9 @@ from mvae_lib.models import MusicVAE
 from mvae_lib.objectives import gaussian_kl, musicvae_loss, reconstruction
 from mvae_lib.tracks import split_tracks
 
-# On a GPU, cuDNN's LSTM runs in float16 under autocast, whatever type is asked for. A mean over a large batch has
-# gradients that float16 would round to 0; a power of two in front of it changes no other digit.
-LOSS_SCALE = 256.0
+# On a GPU, cuDNN's LSTM runs in float16 under autocast, whatever type is asked for. In the mean over a large batch, the
+# gradient of one step falls below what float16 resolves; a power of two in front lifts it and changes no other digit.
+LOSS_SCALE = 32.0
 
 
 class Record(NamedTuple):
@@ -67,7 +67,7 @@ class Training:
     optimizer: torch.optim.Adam
     generator: torch.Generator  # on the model's device
     seed: int
-    autocast: bool  # matrix products in bfloat16
+    autocast: bool  # matrix products in 16 bits
     data_sha256: str  # of `tokens`
     update: int = 0  # updates so far
     dropped: int = 0  # of which so many had no effect
@@ -78,16 +78,17 @@ def start(
 ) -> Training:
     """A run of no updates yet, on `tokens` `[windows, steps]` (several heads: `[windows, steps, tracks]`).
 
-    The model stays where it is, and the tokens go there. `autocast`: matrix products in bfloat16; None: on a GPU only.
+    The model stays where it is, and the tokens go there. `autocast`: matrix products in 16 bits; None: on a GPU only.
     Raises ValueError for tokens that the model cannot read, and for transposition of what is not one melody.
     """
     tokens = np.asarray(tokens)
     _check(tokens, model.config, config)
     device = model.encoder.mu.weight.device
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    smallest = np.uint8 if max(model.config.heads) <= 256 else np.int16
     return Training(
         model,
-        torch.as_tensor(tokens, device=device),
+        torch.from_numpy(tokens.astype(smallest)).to(device),
         config,
         torch.optim.Adam(trained, lr=config.learning_rate, fused=True),
         torch.Generator(device).manual_seed(seed),

@@ -236,6 +236,14 @@ def test_each_epoch_hears_each_melody_in_a_key_drawn_anew_and_the_data_stay_as_t
     assert np.array_equal(run.tokens.numpy(), kept)
 
 
+def test_a_run_keeps_its_data_whatever_becomes_of_the_array():
+    tokens = melodies(8)
+    run, kept = new_run(tokens=tokens), tokens.copy()
+    tokens[:] = 0
+    assert np.array_equal(run.tokens.numpy(), kept)
+    assert run.data_sha256 == fingerprint(kept)
+
+
 def test_without_transposition_the_model_reads_the_data_themselves():
     tokens = melodies(8)
     for batch, rows in zip(batches_read_by(new_run(tokens=tokens)), batches(8, 8, seed=1), strict=False):
