@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mvae_lib.melody import FIRST_NOTE_ON, STEPS_PER_BAR, VOCABULARY, canonical, check_tokens, is_note_on
+from mvae_lib.melody import FIRST_NOTE_ON, STEPS_PER_BAR, VOCABULARY, canonical, check_tokens, is_note_on, transpose
 from mvae_lib.splits import SPLITS
 
 WINDOW_BARS = (2, 16)
@@ -152,6 +152,14 @@ def random_transpose(tokens: np.ndarray, rng: np.random.Generator, semitones: in
     shift = rng.integers(-semitones, semitones, endpoint=True, size=len(tokens))
     shift = np.clip(shift, FIRST_NOTE_ON - lowest, VOCABULARY - 1 - highest)
     return (tokens + np.where(sounding, shift[:, None], 0)).astype(tokens.dtype)
+
+
+def in_every_key(tokens: np.ndarray) -> np.ndarray:
+    """Melodies `[N, T]` in all 12 keys, from 5 semitones down to 6 up, for what is counted, not trained: `[12 N, T]`.
+
+    Raises ValueError where a note would leave the range of the 90 classes.
+    """
+    return np.concatenate([transpose(tokens, semitones) for semitones in range(-5, 7)])
 
 
 def _checked_npz(folder: Path) -> tuple[dict[str, np.ndarray], str]:

@@ -42,6 +42,14 @@ class NGram:
             self._grams.append((grams, counts))
             self._contexts.append((contexts, totals, followers))
 
+    def shorter(self, order: int) -> "NGram":
+        """The model of a shorter memory, from the counts that are there. Raises ValueError for a longer one."""
+        if not 1 <= order <= self.order:
+            raise ValueError(f"this model has counted up to order {self.order}; it cannot give order {order}")
+        model = NGram.__new__(NGram)
+        model.order, model._grams, model._contexts = order, self._grams[:order], self._contexts[:order]
+        return model
+
     def nll(self, tokens: np.ndarray) -> np.ndarray:
         """Negative log-likelihood of each step, in nats: `[melodies, steps]` -> `[melodies, steps]`."""
         tokens = _batch(tokens)

@@ -63,6 +63,7 @@ def test_note_length_diagnoses():
     assert "silence after a note-off" in diagnosis(check, lambda t: lengths(t, t > 0, True))
     assert "last one" in diagnosis(check, lambda t: lengths(t, t > 1, False))
     assert "whichever comes first" in diagnosis(check, lambda t: lengths(t, t > 1, True))
+    assert "I expected" in diagnosis(check, lambda t: [int(n) for n in right(np.r_[41, t[1:]])])
 
 
 def test_bigram_diagnoses():
@@ -81,6 +82,8 @@ def test_bigram_diagnoses():
 
     assert check(lambda t, a: by_row(within(t, a))).passed
     assert "exchanged" in diagnosis(check, lambda t, a: by_row(within(t, a)).T)
+    assert "exchanged" in diagnosis(check, lambda t, a: by_row(within(t, a).T))
+    assert "counted once" in diagnosis(check, lambda t, a: by_row(np.minimum(within(t, a), 1 + a)))
     assert "nobody" in diagnosis(check, lambda t, a: by_row(table(t.ravel()[:-1], t.ravel()[1:], a)))
     assert "sum to 1" in diagnosis(check, within)
     assert "Each column" in diagnosis(check, lambda t, a: within(t, a) / within(t, a).sum(0))
@@ -103,6 +106,11 @@ def test_onset_accuracy_diagnoses():
     assert "step accuracy" in diagnosis(check, lambda d, t: (d == t).mean())
     assert "decoded" in diagnosis(check, lambda d, t: (d == t)[d > 1].mean())
     assert "note-off" in diagnosis(check, lambda d, t: (d == t)[t > 0].mean())
+
+    def by_melody(decoded, tokens):
+        return np.mean([(d == t)[t > 1].mean() for d, t in zip(decoded, tokens, strict=True)])
+
+    assert "averaged" in diagnosis(check, by_melody)
 
 
 def test_reconstruction_diagnoses():
@@ -131,6 +139,17 @@ def test_gaussian_diagnoses():
     assert "uncorrelated" in diagnosis(check, lambda c, n, g: draws(c, n, g, torch.diag(c.std(0))))
     assert "square root" in diagnosis(check, lambda c, n, g: draws(c, n, g, torch.cov(c.T)))
     assert "wrong side" in diagnosis(check, lambda c, n, g: draws(c, n, g, root(c)))
+    assert "seed fixed" in diagnosis(check, lambda c, n, g: draws(c, n, torch.Generator().manual_seed(3), root(c).T))
+    assert "same seed" in diagnosis(check, lambda c, n, g: draws(c, n, None, root(c).T))
+
+    def uniform(c, n, g):
+        return c.mean(0) + 3**0.5 * (2 * torch.rand(n, 2, generator=g) - 1) @ root(c).T
+
+    def resampled(c, n, g):
+        return c[torch.randint(len(c), (n,), generator=g)]
+
+    assert "not Gaussian" in diagnosis(check, uniform)
+    assert "not Gaussian" in diagnosis(check, resampled)
 
 
 def test_path_diagnoses():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mvae_lib.checks import Verdict, as_array, judge
-from mvae_lib.melody import NOTE_OFF, VOCABULARY, tokens_to_notes, transpose
+from mvae_lib.melody import NO_EVENT, NOTE_OFF, VOCABULARY, tokens_to_notes, transpose
 
 # C4 for a quarter, silence for an eighth, D4 for an eighth, G4 for a half note
 _BAR = np.array([41, 0, 0, 0, 1, 0, 43, 0, 48, 0, 0, 0, 0, 0, 0, 0], np.uint8)
@@ -42,15 +42,17 @@ def exercise_2(note_lengths: Callable) -> Verdict:
     """`note_lengths(tokens)`: the length in steps of each note of a melody `[steps]`."""
 
     def diagnose() -> str | None:
-        silent_end = _BAR.copy()
+        silent_end, silent_begin = _BAR.copy(), _BAR.copy()
         silent_end[12] = NOTE_OFF
-        for tokens in (_BAR, silent_end):
+        silent_begin[0] = NO_EVENT
+        silent_begin[2] = _BAR[0]
+        for tokens in (_BAR, silent_end, silent_begin):
             right = [note.end - note.start for note in tokens_to_notes(tokens)]
             mine = note_lengths(tokens.copy())
             if mine is None:
                 return "Your function returned None: is the `return` missing?"
             mine = [int(length) for length in mine]
-            if len(mine) == len(right) + tokens.tolist().count(NOTE_OFF):
+            if mine == np.diff([*np.flatnonzero(tokens > 0), len(tokens)]).tolist() and mine != right:
                 return "You counted the silence after a note-off as a note."
             if len(mine) == len(right) - 1:
                 return "One note is missing: the last one sounds until the end of the melody, or until a note-off."
@@ -76,8 +78,11 @@ def exercise_3(bigram_table: Callable) -> Verdict:
         flat = _table(tokens.ravel()[:-1], tokens.ravel()[1:], alpha)
         if np.allclose(mine, within):
             return None
-        if np.allclose(mine, within.T):
+        exchanged = _table(tokens[:, 1:].ravel(), tokens[:, :-1].ravel(), alpha)
+        if np.allclose(mine, within.T) or np.allclose(mine, exchanged):
             return "Rows and columns are exchanged: row = the previous class, column = the next one."
+        if np.allclose(mine, _table(*np.unique(_pairs(tokens), axis=1), alpha)):
+            return "A pair that occurs twice was counted once: table[a, b] += 1 forgets repeats, np.add.at does not."
         if np.allclose(mine, flat):
             return "You counted the pair (last step of one melody, first step of the next), which nobody ever played."
         if not np.allclose(mine.sum(1), 1):
@@ -110,6 +115,10 @@ def exercise_4(perplexity: Callable) -> Verdict:
         return None if np.isclose(mine, np.exp(nll.mean())) else f"Expected {np.exp(nll.mean()):.4f}, got {mine:.4f}."
 
     return judge("1.4", diagnose, "exp of the mean loss, one number for the whole batch.")
+
+
+def _pairs(tokens: np.ndarray) -> np.ndarray:
+    return np.stack([tokens[:, :-1].ravel(), tokens[:, 1:].ravel()])
 
 
 def _table(previous: np.ndarray, following: np.ndarray, alpha: float) -> np.ndarray:
