@@ -1,0 +1,227 @@
+"""Training step and free-running decoding: the library against the reference's structure and the plain PyTorch port.
+
+    python -m benchmarks.speed                                          # the course's models, on the CPU
+    python -m benchmarks.speed --device cuda --models cat-mel_2bar_big hierdec-mel_16bar
+
+All formulations run on the same weights and batches. In each round every one runs once, in turn, so that what else the
+machine does falls on all alike; times are medians over the rounds, and ratios are medians of the rounds' ratios. It
+prints a Markdown table, and writes the same as JSON with `--json FILE`.
+"""
+
+import argparse
+import json
+import math
+import platform
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.reference_port import PlainPort, ReferenceLoop
+from benchmarks.yardsticks import (
+    copy_rate,
+    decoding_operations,
+    matrix_rate,
+    seconds,
+    training_operations,
+    weights_read,
+)
+from mvae_lib.configs import Configuration, named
+from mvae_lib.graphs import GraphedDecoder
+from mvae_lib.models import MusicVAE, Output
+from mvae_lib.objectives import gaussian_kl, reconstruction
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+REFERENCE, PORT, LIBRARY, GRAPH = "reference", "port", "library", "library, CUDA graph"
+SAMPLE_SECONDS = 0.05  # a call that is shorter is repeated until a sample takes about as long
+
+
+@dataclass(frozen=True)
+class Task:
+    """One line of the table to be: what is done, how often at once, and what it takes."""
+
+    model: str
+    name: str
+    batch: int
+    operations: int
+    weights: int  # numbers read when each step reads what it needs once; 0 where that is not the limit
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of a task in one precision; seconds, None where a formulation ran out of memory."""
+
+    task: Task
+    precision: str
+    seconds: dict[str, float | None]
+    rounds: dict[str, list[float]]
+
+
+def training_step(run: Callable[[torch.Tensor], Output], model: MusicVAE, tokens: torch.Tensor) -> Callable[[], None]:
+    """A step of training on the same batch: forward, backward, clipping, Adam."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=1e-4)
+
+    def step(autocast: torch.autocast) -> None:
+        with autocast:
+            output = run(tokens)
+        loss = (reconstruction(output.logits, tokens) + 0.2 * gaussian_kl(*output.posterior)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+
+    return step
+
+
+def decoding(decode: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor) -> Callable:
+    """Free-running decoding of the same z."""
+
+    def call(autocast: torch.autocast) -> None:
+        with torch.no_grad(), autocast:
+            decode(z)
+
+    return call
+
+
+def measure(task: Task, calls: dict[str, Callable], precision: str, device: torch.device, rounds: int) -> Row:
+    """All formulations of a task in turn, `rounds` times, after a call of each to warm up."""
+
+    def autocast() -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+    def ready(call: Callable) -> Callable[[], None]:
+        return lambda: call(autocast())
+
+    runs, repeats = {}, {}
+    for name, call in calls.items():
+        try:
+            seconds(ready(call), device)
+            repeats[name] = math.ceil(SAMPLE_SECONDS / seconds(ready(call), device))
+            runs[name] = []
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+    for _ in range(rounds):
+        for name, samples in runs.items():
+            samples.append(seconds(ready(calls[name]), device, repeats[name]))
+    medians = {name: statistics.median(runs[name]) if name in runs else None for name in calls}
+    return Row(task, precision, medians, runs)
+
+
+def rows_of(
+    configuration: Configuration, batch: int | None, device: torch.device, decoded: list[int], rounds: int
+) -> list[Row]:
+    """The table's rows for one model."""
+    model = MusicVAE(configuration.model, torch.Generator().manual_seed(0)).to(device)
+    ports = {REFERENCE: ReferenceLoop(model), PORT: PlainPort(model), LIBRARY: model}
+    generator = torch.Generator(device).manual_seed(0)
+    batch, steps = batch or configuration.training.batch, configuration.model.steps
+    tokens = torch.randint(configuration.model.heads[0], (batch, steps), generator=generator, device=device)
+    name, rows = configuration.name, []
+    task = Task(name, "training step", batch, batch * training_operations(model), 0)
+    steps_of = {
+        key: training_step(lambda tokens, port=port: port(tokens, generator), model, tokens)
+        for key, port in ports.items()
+    }
+    rows += [measure(task, steps_of, precision, device, rounds) for precision in PRECISIONS]
+    for number in decoded:
+        z = torch.randn(number, configuration.model.z_size, generator=generator, device=device)
+        task = Task(name, "decoding", number, number * decoding_operations(model), weights_read(model))
+        for precision in PRECISIONS:
+            calls = {key: decoding(port.decode, z) for key, port in ports.items()}
+            if device.type == "cuda":
+                with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16"):
+                    calls[GRAPH] = decoding(GraphedDecoder(model, number), z)
+            rows.append(measure(task, calls, precision, device, rounds))
+    return rows
+
+
+def ratio(row: Row, slow: str, fast: str, baseline: Row | None = None) -> str:
+    """How many times `fast` is as fast as `slow`: the median over the rounds."""
+    numerator, denominator = (baseline or row).rounds.get(slow), row.rounds.get(fast)
+    if not numerator or not denominator:
+        return "-"
+    return f"x{statistics.median(a / b for a, b in zip(numerator, denominator, strict=True)):.2f}"
+
+
+def table(rows: list[Row], rates: dict[str, float], bandwidth: float, device: torch.device) -> str:
+    """The rows in Markdown; a CUDA graph has a line of its own."""
+    lines = [
+        "| model | task | batch | precision | (a) reference loop, ms | (b) plain port, ms | library, ms | against (a) "
+        "| against (a) in fp32 | against (b) | of the matrix-product rate | times the reading of the weights |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    in_fp32 = {row.task: row for row in rows if row.precision == "fp32"}
+    for row in rows:
+        for fast in (name for name in (LIBRARY, GRAPH) if name in row.seconds):
+            time, task = row.seconds[fast], row.task
+            share, reading = "-", "-"
+            if time:
+                share = f"{task.operations / time / rates[row.precision]:.0%}"
+                if task.weights and device.type == "cuda":
+                    size = task.weights * PRECISIONS[row.precision].itemsize
+                    reading = f"x{time / (size / bandwidth):.1f}"
+            cells = [
+                task.model,
+                task.name,
+                f"{task.batch:,}",
+                row.precision + (", CUDA graph" if fast == GRAPH else ""),
+                *(_milliseconds(row.seconds[name]) for name in (REFERENCE, PORT, fast)),
+                ratio(row, REFERENCE, fast),
+                ratio(row, REFERENCE, fast, in_fp32[task]),
+                ratio(row, PORT, fast),
+                share,
+                reading,
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "out of memory" if value is None else f"{1000 * value:.3g}"
+
+
+def machine(device: torch.device) -> str:
+    """The machine in words."""
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, PyTorch {torch.__version__}"
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", help="cpu (as it stands) or cuda")
+    parser.add_argument("--models", nargs="+", default=["mel_2bar", "mel_16bar_hier"], help="names of configurations")
+    parser.add_argument("--batch", type=int, help="sequences in a training step (as it stands: the configuration's)")
+    parser.add_argument("--decode", nargs="+", type=int, default=[1, 1024], help="sequences decoded at once")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each formulation is timed")
+    parser.add_argument("--threads", type=int, help="CPU threads (as it stands: one for each core)")
+    parser.add_argument("--json", type=Path, help="a file for all samples")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.backends.cudnn.allow_tf32 = False  # products outside cuDNN are exact as PyTorch stands; so fp32 means fp32
+    device = torch.device(options.device)
+    rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items()}
+    bandwidth = copy_rate(device)
+    speeds = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items())
+    print(f"{machine(device)}; matrix product: {speeds}; copy: {bandwidth / 1e9:,.1f} GB/s\n", flush=True)
+    rows = []
+    for name in options.models:
+        rows += rows_of(named(name), options.batch, device, options.decode, options.rounds)
+    print(table(rows, rates, bandwidth, device))
+    if options.json:
+        found = {
+            "machine": machine(device),
+            "matrix_products_per_second": rates,
+            "copied_bytes_per_second": bandwidth,
+            "rows": [{**vars(row.task), "precision": row.precision, "samples_s": row.rounds} for row in rows],
+        }
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
