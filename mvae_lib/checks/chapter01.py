@@ -45,7 +45,7 @@ def exercise_2(note_lengths: Callable) -> Verdict:
         silent_end, silent_begin = _BAR.copy(), _BAR.copy()
         silent_end[12] = NOTE_OFF
         silent_begin[0] = NO_EVENT
-        silent_begin[2] = _BAR[0]
+        silent_begin[3] = _BAR[0]
         for tokens in (_BAR, silent_end, silent_begin):
             right = [note.end - note.start for note in tokens_to_notes(tokens)]
             mine = note_lengths(tokens.copy())
