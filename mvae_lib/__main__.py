@@ -1,0 +1,208 @@
+"""The command line: `python -m mvae_lib COMMAND`, for people without a notebook.
+
+Here is how the commands are called; what they do is in `mvae_lib.commands`. A mistake of the user's ends with exit code
+2 and one line on stderr that says what to do. A traceback is a mistake of ours.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import fill
+from typing import NoReturn
+
+from mvae_lib.configs import names
+from mvae_lib.splits import SPLITS
+
+_PROGRAM = "python -m mvae_lib"
+_EXAMPLES = {
+    "train": "train mel_2bar --out runs/mine --updates 1000 --seed 1",
+    "evaluate": "evaluate runs/mine --split test --json mine.json",
+    "sample": "sample runs/mine --n 4 --temperature 0.8 --seed 1 --out samples --wav",
+    "reconstruct": "reconstruct runs/mine tune.mid --out rebuilt",
+    "interpolate": "interpolate runs/mine tune.mid another.mid --points 7 --out between --wav",
+    "info": "info hierdec-mel_16bar --json",
+}
+_MAX_SEED = 2**63 - 1
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; `arguments` (None: of the process) as after `python -m mvae_lib`.
+
+    Raises SystemExit: with code 2 for the user's mistakes, with 130 where the user stops it, with 0 after `--help`.
+    """
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    from mvae_lib import commands  # not above: torch takes seconds to import, and --help needs none of it
+
+    try:
+        getattr(commands, command)(**options)
+    except (commands.CommandError, commands.CheckpointError) as error:
+        _leave(2, f"{_PROGRAM} {command}: error: {error}")
+    except ModuleNotFoundError as error:  # on a training machine, for the commands that write MIDI
+        _leave(2, f"{_PROGRAM} {command}: error: this command needs {error.name}; install it with pip")
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}; is the path right, may you use it, and is there space left?"
+        _leave(2, f"{_PROGRAM} {command}: error: {reason if error.strerror else error}")
+    except KeyboardInterrupt:
+        _leave(130, f"{_PROGRAM} {command}: stopped")
+
+
+def _leave(code: int, message: str) -> NoReturn:
+    print(" ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, where argparse would print the usage as well."""
+        _leave(2, f"{self.prog}: error: {message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="Train, measure and play MusicVAE models of melodies.",
+        epilog=_epilog(*_EXAMPLES) + f"\n\nMore about one command: {_PROGRAM} COMMAND --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, summary: str, details: str = "") -> argparse.ArgumentParser:
+        return subparsers.add_parser(
+            name,
+            help=summary,
+            description=fill(f"{summary[0].upper()}{summary[1:]}. {details}", 100),
+            epilog=_epilog(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    train = command(
+        "train",
+        "train a named configuration of melodies on the folk melodies",
+        "Windows have 2 or 16 bars, as the configuration asks. A run may be stopped at any time, by Ctrl-C or "
+        "otherwise: --resume goes on from its last checkpoint.",
+    )
+    train.add_argument("name", metavar="NAME", help="a configuration of mel, without chords (info tells more)")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    train.add_argument("--updates", type=_whole(1), metavar="N", help="updates in all (default: as configured)")
+    train.add_argument("--seed", type=_whole(0, _MAX_SEED), metavar="S", help="of all random numbers (default: 0)")
+    train.add_argument(
+        "--every", type=_whole(1), default=500, metavar="N", help="updates between two checkpoints (%(default)s)"
+    )
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    _add_device(train)
+
+    evaluate = command(
+        "evaluate",
+        "measure a model on a whole split of the folk melodies",
+        "The table has baselines that know nothing beside the model, and a column for each book.",
+    )
+    _add_checkpoint(evaluate)
+    evaluate.add_argument("--split", choices=SPLITS, default="test", help="which windows (default: %(default)s)")
+    evaluate.add_argument(
+        "--draws", type=_whole(1), default=16, metavar="K", help="draws of z a window, for the bounds (%(default)s)"
+    )
+    evaluate.add_argument(
+        "--json", type=Path, dest="json_file", metavar="FILE", help="write the numbers to this file, too"
+    )
+    _add_seed(evaluate)
+    _add_device(evaluate)
+
+    sample = command("sample", "write new melodies, decoded from random points of the latent space")
+    _add_checkpoint(sample)
+    sample.add_argument("--n", type=_whole(1), default=4, metavar="N", help="how many melodies (%(default)s)")
+    sample.add_argument(
+        "--temperature",
+        type=_temperature,
+        metavar="T",
+        help="draw each step: below 1 more safely, above 1 more boldly (default: take the most likely class)",
+    )
+    _add_seed(sample)
+    _add_output(sample)
+
+    reconstruct = command(
+        "reconstruct",
+        "encode the melodies of a MIDI file and decode them again",
+        "Every distinct window of the file, one bar after another, is written as it was and as the model rebuilds it: "
+        "free-running, greedily, from mu.",
+    )
+    _add_checkpoint(reconstruct)
+    reconstruct.add_argument("file", type=Path, metavar="FILE.mid", help="music in 4/4 or 2/2")
+    _add_output(reconstruct)
+
+    interpolate = command(
+        "interpolate",
+        "write the melodies on the way from one melody to another",
+        "The way leads from mu of A's first window to mu of B's first window; each point is decoded greedily.",
+    )
+    _add_checkpoint(interpolate)
+    interpolate.add_argument("a", type=Path, metavar="A.mid", help="where the way begins, in 4/4 or 2/2")
+    interpolate.add_argument("b", type=Path, metavar="B.mid", help="where it ends")
+    interpolate.add_argument(
+        "--points", type=_whole(2), default=7, metavar="N", help="melodies, both ends included (%(default)s)"
+    )
+    interpolate.add_argument(
+        "--path", choices=("slerp", "lerp"), default="slerp", help="an arc or a straight line (default: %(default)s)"
+    )
+    _add_output(interpolate)
+
+    info = command("info", "print the facts of a named configuration or of a checkpoint")
+    info.add_argument("name", metavar="NAME", help="a checkpoint's folder, or a configuration")
+    info.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
+    return parser
+
+
+def _epilog(*commands: str) -> str:
+    lines = (f"  {_PROGRAM} {_EXAMPLES[command]}" for command in commands)
+    configurations = fill(", ".join(names()), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(["examples:", *lines, "", "configurations:", configurations])
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the folder of a trained model")
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=_whole(0, _MAX_SEED), default=0, metavar="S", help="of all random numbers (%(default)s)"
+    )
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="cuda is an NVIDIA or AMD GPU (default: %(default)s)"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the MIDI files")
+    parser.add_argument("--wav", action="store_true", help="write each melody as sound, too")
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A type of option: whole numbers from `least` to `most` (None: without end)."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+        if number < least or (most is not None and number > most):
+            limit = f" and at most {most}" if most is not None else ""
+            raise argparse.ArgumentTypeError(f"a whole number of at least {least}{limit} is needed, not {text!r}")
+        return number
+
+    return parse
+
+
+def _temperature(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.01 <= value <= 100:  # beyond, softmax has nothing left to tell apart
+        raise argparse.ArgumentTypeError(f"a number from 0.01 to 100 is needed, not {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,434 @@
+"""The command line: what it writes parses back, seeds reproduce it, mistakes end in one line that says what to do."""
+
+import json
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import wave
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mvae_lib import training
+from mvae_lib.__main__ import main
+from mvae_lib.checkpoints import Facts, load_model, read_facts, save_model
+from mvae_lib.configs import Configuration, ModelConfig, TrainingConfig, from_dict, named, names
+from mvae_lib.datasets import data_folder, folk_melodies
+from mvae_lib.evaluation import accuracy
+from mvae_lib.latent import lerp, slerp
+from mvae_lib.melody import is_note_on, tokens_to_notes
+from mvae_lib.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
+from mvae_lib.models import MusicVAE
+from mvae_lib.report import load
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ModelConfig(z_size=8, encoder_units=12, decoder_units=12, decoder_layers=1, balanced_start=True)
+TUNE = np.tile([41, 0, 43, 1, 45, 46, 0, 0], 4).astype(np.uint8)  # two bars
+ABSENT = ("pretty_midi", "mido", "music21", "matplotlib", "ipywidgets", "anywidget", "IPython", "sklearn", "scipy")
+COMMANDS = ("train", "evaluate", "sample", "reconstruct", "interpolate", "info")
+
+
+@pytest.fixture(autouse=True)
+def numbers_as_other_tests_have_them():
+    """`train` flushes denormal numbers to 0, in the whole process."""
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def save_small(folder: Path, config: ModelConfig = SMALL, data_sha256: str | None = None) -> Path:
+    model = MusicVAE(config, torch.Generator().manual_seed(0))
+    with torch.no_grad():  # a model that has learnt nothing writes one and the same class for ever
+        for name, parameter in model.named_parameters():
+            parameter *= 3 if name.startswith("decoder") else 1
+    configuration = Configuration("small", config, TrainingConfig())
+    save_model(folder, model, Facts(configuration, 3, 7, data_sha256, {"loss": 1.5}))
+    return folder
+
+
+@pytest.fixture
+def checkpoint(tmp_path) -> Path:
+    return save_small(tmp_path / "model")
+
+
+@pytest.fixture
+def tune(tmp_path) -> Path:
+    path = tmp_path / "tune.mid"
+    write_midi(tokens_to_midi(TUNE), path)
+    return path
+
+
+def run(*arguments: object) -> None:
+    main([str(argument) for argument in arguments])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def tokens_in(path: Path, steps: int = 32) -> np.ndarray:
+    return midi_to_tokens(read_midi(path), steps)
+
+
+def child(*arguments: object, code: str | None = None) -> subprocess.CompletedProcess:
+    """A process of its own: `python -m mvae_lib`, or some code that calls it."""
+    command = [sys.executable, *(["-m", "mvae_lib"] if code is None else ["-c", code]), *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
+
+
+# ---- help
+
+
+def test_help_needs_no_torch_and_shows_an_example_of_each_command():
+    without = "import sys; sys.modules['torch'] = None; from mvae_lib.__main__ import main; main()"
+    result = child("--help", code=without)
+    assert result.returncode == 0, result.stderr
+    for command in COMMANDS:
+        assert f"python -m mvae_lib {command} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_in_each_help_is_one_that_the_parser_takes(command, capsys, monkeypatch):
+    with pytest.raises(SystemExit) as end:
+        run(command, "--help")
+    assert end.value.code == 0
+    example = re.search(rf"^  python -m mvae_lib ({command} .*)", capsys.readouterr().out, re.M)[1]
+    called = []
+    monkeypatch.setattr(f"mvae_lib.commands.{command}", lambda **options: called.append(options))
+    main(example.split())
+    assert called
+
+
+# ---- info
+
+
+@pytest.mark.parametrize("name", names())
+def test_info_of_a_configuration_is_one_object_with_its_parameters(name, capsys):
+    run("info", name, "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert from_dict({key: facts[key] for key in ("name", "model", "training")}) == named(name)
+    assert facts["kind"] == "configuration"
+    if name == "cat-mel_2bar_small":
+        assert facts["parameters"] == 4_423_770
+    if name == "hierdec-mel_16bar":
+        assert facts["bars"] == 16 and facts["hierarchical"] and round(facts["parameters"] / 1e6, 1) == 176.1
+
+
+def test_info_of_a_checkpoint_tells_its_facts_too(checkpoint, capsys):
+    run("info", checkpoint, "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == "checkpoint"
+    trained = (parameter for parameter in load_model(checkpoint).parameters() if parameter.requires_grad)
+    assert facts["parameters"] == sum(parameter.numel() for parameter in trained)
+    assert (facts["update"], facts["seed"], facts["metrics"]) == (3, 7, {"loss": 1.5})
+    run("info", checkpoint)
+    assert re.search(r"^parameters +\d+$", capsys.readouterr().out, re.M)
+
+
+# ---- MIDI
+
+
+@pytest.mark.parametrize("options", [(), ("--temperature", "0.9")])
+def test_a_seed_reproduces_samples_and_another_gives_others(checkpoint, options):
+    for out, seed in (("one", 1), ("same", 1), ("other", 2)):
+        run("sample", checkpoint, "--n", 12, "--seed", seed, "--out", out, *options)
+    assert sorted(contents(Path("one"))) == [f"sample-{number:02}.mid" for number in range(1, 13)]
+    assert contents(Path("one")) == contents(Path("same"))
+    assert contents(Path("one")) != contents(Path("other"))
+
+
+def test_samples_are_what_the_library_draws(checkpoint):
+    run("sample", checkpoint, "--n", 3, "--seed", 5, "--out", "out")
+    expected = load_model(checkpoint).sample(3, torch.Generator().manual_seed(5)).numpy()
+    assert is_note_on(expected).any()
+    for number, tokens in enumerate(expected, 1):
+        written = tokens_to_notes(tokens_in(Path(f"out/sample-{number}.mid")))
+        assert written == tokens_to_notes(tokens)
+
+
+def test_more_melodies_than_are_decoded_at_once_are_all_written(checkpoint, monkeypatch):
+    monkeypatch.setattr("mvae_lib.commands._BATCH", 2)
+    run("sample", checkpoint, "--n", 5, "--temperature", 1, "--out", "out")
+    assert len(set(contents(Path("out")).values())) == 5
+
+
+def test_sound_is_written_beside_the_midi_and_lasts_two_bars(checkpoint):
+    run("sample", checkpoint, "--n", 1, "--wav", "--out", "deep/er")
+    with wave.open("deep/er/sample-1.wav") as file:
+        assert file.getnframes() / file.getframerate() == pytest.approx(4.0)  # 8 quarter notes at 120 a minute
+    assert Path("deep/er/sample-1.mid").exists()
+
+
+def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_rebuilt(checkpoint, capsys):
+    music = np.concatenate([TUNE, np.where(TUNE > 1, TUNE + 2, TUNE)])  # four bars, of which the windows are two
+    write_midi(tokens_to_midi(music), Path("long.mid"))
+    run("reconstruct", checkpoint, "long.mid", "--out", "out")
+    told = capsys.readouterr().out
+    windows = np.stack([music[start : start + 32] for start in (0, 16, 32)])
+    rebuilt = load_model(checkpoint).reconstruct(torch.from_numpy(windows)).numpy()
+    for number, (window, other) in enumerate(zip(windows, rebuilt, strict=True), 1):
+        assert (tokens_in(Path(f"out/long-{number}-original.mid")) == window).all()
+        assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-rebuilt.mid"))) == tokens_to_notes(other)
+        assert f"from bar {number}: {(other == window).sum()} of 32 steps" in told
+    assert f"all: {(rebuilt == windows).mean():.3f} of the steps" in told
+
+
+def test_what_a_file_could_not_give_is_told(checkpoint, capsys):
+    midi = tokens_to_midi(TUNE)
+    midi.instruments.append(tokens_to_midi(TUNE[:16], name="short").instruments[0])
+    write_midi(midi, Path("two.mid"))
+    run("reconstruct", checkpoint, "two.mid", "--out", "out")
+    assert "left out: instrument 1 (short): its longest melody has 1 of the 2 bars" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("path", "way"), [("slerp", slerp), ("lerp", lerp)])
+def test_the_way_leads_from_mu_of_one_melody_to_mu_of_the_other(checkpoint, tune, path, way):
+    other = np.where(TUNE > 1, TUNE + 7, TUNE)
+    write_midi(tokens_to_midi(other), Path("other.mid"))
+    run("interpolate", checkpoint, tune, "other.mid", "--points", 5, "--path", path, "--out", "out")
+    model = load_model(checkpoint)
+    mu = model.encode(torch.from_numpy(np.stack([TUNE, other]))).mu
+    expected = model.decode(way(mu[0], mu[1], torch.linspace(0, 1, 5))).numpy()
+    for number, tokens in enumerate(expected, 1):
+        assert tokens_to_notes(tokens_in(Path(f"out/point-{number}.mid"))) == tokens_to_notes(tokens)
+    assert len(contents(Path("out"))) == 5
+
+
+# ---- evaluation and training
+
+
+def test_an_evaluation_is_of_the_whole_split_printed_and_kept(tmp_path, capsys):
+    folder = save_small(tmp_path / "model", data_sha256="0" * 64)
+    run("evaluate", folder, "--split", "validation", "--draws", 1, "--json", "result.json")
+    told, data = capsys.readouterr(), folk_melodies(2, "validation")
+    assert f"all {len(data):,} windows" in told.out
+    assert "trained on other windows" in told.err
+    result = load("result.json")
+    assert (result.split, result.iwae_samples, result.whole.windows) == ("validation", 1, len(data))
+    free = load_model(folder).reconstruct(torch.from_numpy(data.tokens)).numpy()
+    assert result.whole.free_running == accuracy(free, data.tokens)
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeypatch, capsys):
+    run("train", "mel_2bar", "--out", "unbroken", "--updates", 4, "--seed", 3)
+
+    def stopped(*arguments, **options):
+        yield from islice(training_loop(*arguments, **options), 3)
+        raise KeyboardInterrupt
+
+    training_loop = training.train
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", stopped)
+        with pytest.raises(SystemExit) as end:
+            run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3, "--every", 2)
+    assert end.value.code == 130
+    assert read_facts("broken").update == 2  # the third update had no checkpoint
+    run("train", "mel_2bar", "--out", "broken", "--resume")
+    first, second = (load_model(folder).state_dict() for folder in ("unbroken", "broken"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    facts = read_facts("broken")
+    assert (facts.update, facts.seed, facts.configuration.model) == (4, 3, named("mel_2bar").model)
+    assert facts.metrics["rate"] > 0
+
+    before = contents(Path("broken"))
+    capsys.readouterr()
+    run("train", "mel_2bar", "--out", "broken", "--resume")
+    assert "nothing to do" in capsys.readouterr().out
+    assert contents(Path("broken")) == before
+    for options, reason in (
+        (("mel_2bar",), "go on with it by --resume"),
+        (("mel_2bar", "--resume", "--seed", 4), "seed 3"),
+        (("cat-mel_2bar_small", "--resume"), "another configuration"),
+    ):
+        assert reason in mistake(capsys, "train", *options, "--out", "broken")
+    assert contents(Path("broken")) == before
+    run("train", "mel_2bar", "--out", "broken", "--resume", "--updates", 5)
+    assert read_facts("broken").update == 5
+
+
+def test_training_needs_no_midi_and_commands_that_do_say_so():
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({ABSENT}))
+from mvae_lib.__main__ import main
+main("train mel_2bar --out run --updates 1".split())
+main("sample run --out out".split())
+"""
+    result = child(code=code)
+    assert read_facts("run").update == 1, result.stderr
+    assert result.returncode == 2
+    assert re.fullmatch(r"python -m mvae_lib sample: error: .* needs (mido|pretty_midi); install .*\n", result.stderr)
+
+
+# ---- mistakes
+
+
+def mistake(capsys, *arguments: object) -> str:
+    """The one line that a command says before it leaves with code 2."""
+    with pytest.raises(SystemExit) as end:
+        run(*arguments)
+    told = capsys.readouterr()
+    assert end.value.code == 2
+    assert told.out == ""
+    assert re.fullmatch(r"python -m mvae_lib.*: error: .+\n", told.err)
+    return told.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("", "required: COMMAND"),
+        ("smaple model", "invalid choice: 'smaple'"),
+        ("sample model", "required: --out"),
+        ("sample model --out out --n 0", "at least 1 is needed, not '0'"),
+        ("sample model --out out --n many", "not 'many'"),
+        ("sample model --out out --seed -1", "not '-1'"),
+        ("sample model --out out --seed 9223372036854775808", "at most"),
+        ("sample model --out out --temperature 0", "from 0.01"),
+        ("sample model --out out --temperature nan", "from 0.01"),
+        ("sample model --out out --temperature hot", "not 'hot'"),
+        ("sample model --out out --volume 3", "unrecognized arguments: --volume 3"),
+        ("interpolate model tune.mid tune.mid --points 1 --out out", "at least 2"),
+        ("evaluate model --split dev", "choose from"),
+    ],
+)
+def test_options_that_make_no_sense(arguments, reason, capsys):
+    line = mistake(capsys, *arguments.split())
+    assert reason in line
+    assert "--help" in line
+
+
+def broken_midi() -> None:
+    Path("bad.mid").write_bytes(b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\1\0\0\x90")
+
+
+def waltz() -> None:
+    midi = tokens_to_midi(TUNE)
+    midi.time_signature_changes[0].numerator = 3
+    write_midi(midi, "bad.mid")
+
+
+def one_bar() -> None:
+    write_midi(tokens_to_midi(TUNE[:16]), "bad.mid")
+
+
+def no_note() -> None:
+    write_midi(notes_to_midi([]), "bad.mid")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (broken_midi, "ends in the middle of a track"),
+        (waltz, "in 3/4 throughout, and only 4/4 and 2/2"),
+        (one_bar, "has 1 of the 2 bars of a window"),
+        (no_note, "no notes"),
+        (lambda: Path("bad.mid").write_bytes(b""), "empty"),
+        (lambda: Path("bad.mid").mkdir(), "folder"),
+        (lambda: None, "no such file"),
+    ],
+)
+def test_music_that_cannot_be_used(make, reason, checkpoint, tune, capsys):
+    make()
+    for arguments in (("reconstruct", checkpoint, "bad.mid"), ("interpolate", checkpoint, tune, "bad.mid")):
+        line = mistake(capsys, *arguments, "--out", "out")
+        assert "bad.mid: " in line
+        assert reason in line
+    assert not Path("out").exists()
+
+
+def cut_short() -> None:
+    (path,) = save_small(Path("bad")).glob("*.safetensors")
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def without_facts() -> None:
+    (save_small(Path("bad")) / "checkpoint.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: None, "cannot be read"),
+        (lambda: Path("bad").write_bytes(pickle.dumps({"weights": [1.0]})), "pickles"),
+        (without_facts, "cannot be read"),
+        (cut_short, "cut short"),
+        (lambda: save_small(Path("bad"), replace(SMALL, heads=(512,))), "heads of 512 classes"),
+        (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of depth 3"),
+        (lambda: save_small(Path("bad"), replace(SMALL, steps=20)), "no whole bars"),
+    ],
+)
+def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
+    make()
+    for arguments in (
+        ("sample", "bad", "--out", "out"),
+        ("reconstruct", "bad", tune, "--out", "out"),
+        ("interpolate", "bad", tune, tune, "--out", "out"),
+        ("evaluate", "bad"),
+    ):
+        line = mistake(capsys, *arguments)
+        assert reason in line
+        assert "bad" in line
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("train mel_3bar --out out", "there are: cat-mel_2bar_small"),
+        ("train hierdec-trio_16bar --out out", "a model of melodies alone"),
+        ("train cat-mel_2bar_med_chords --out out", "control signal"),
+        ("train mel_2bar --out out --resume", "leave out --resume"),
+        ("train mel_2bar --out model", "name another folder"),
+        ("train mel_2bar --out model --resume", "a model alone"),
+        ("train mel_2bar --out tune.mid", "tune.mid"),
+        ("train mel_2bar --out out --device cuda", "leave out --device"),
+        ("info mel_3bar --json", "there are: cat-mel_2bar_small"),
+        ("info tune.mid", "checkpoint is a folder"),
+        ("sample model --out tune.mid", "tune.mid"),
+        ("evaluate model --json nowhere/result.json", "create it first"),
+        ("evaluate one_bar", "windows of 2 and 16 bars only"),
+    ],
+)
+def test_names_and_folders_that_cannot_be_used(arguments, reason, checkpoint, tune, capsys, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    save_small(Path("one_bar"), replace(SMALL, steps=16))
+    before = contents(checkpoint)
+    assert reason in mistake(capsys, *arguments.split())
+    assert contents(checkpoint) == before
+    assert not Path("out").exists()
+
+
+def test_a_damaged_data_file_is_named(checkpoint, capsys, monkeypatch):
+    shutil.copytree(data_folder(), "data")
+    path = Path("data/folk_melodies.npz")
+    path.write_bytes(path.read_bytes()[:-1])
+    monkeypatch.setattr("mvae_lib.datasets.data_folder", lambda: Path("data"))
+    for arguments in (("evaluate", checkpoint), ("train", "mel_2bar", "--out", "out")):
+        assert "folk_melodies.npz is damaged" in mistake(capsys, *arguments)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(checkpoint, monkeypatch):
+    monkeypatch.setattr(MusicVAE, "sample", lambda *arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("sample", checkpoint, "--out", "out")
+
+
+def test_a_process_says_one_line_and_leaves_with_2(checkpoint):
+    waltz()
+    result = child("reconstruct", checkpoint, "bad.mid", "--out", "out")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert re.fullmatch(r"python -m mvae_lib reconstruct: error: bad.mid: .*3/4.*\n", result.stderr)
