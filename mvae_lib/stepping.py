@@ -17,6 +17,7 @@ from mvae_lib.lstm import LSTM, State
 
 # (track, step, logits [batch, classes of the track]) -> that track's token, [batch]; it is fed to the next step
 NextToken = Callable[[int, int, Tensor], Tensor]
+_PROJECTED_AT_ONCE = 2**21  # numbers, 8 MiB: beyond, what every step adds is cheaper to compute than to fetch
 
 
 class Stepper:
@@ -24,14 +25,20 @@ class Stepper:
 
     @torch.no_grad()
     def __init__(self, lstm: LSTM, output: nn.Linear, heads: Sequence[int]):
-        """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view."""
-        self.heads, self.output, self.dtype = tuple(heads), output, _working_dtype(output.weight)
+        """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view.
+
+        Not those of the further inputs: they are used too seldom to earn the time that it takes.
+        """
+        self.heads, self.dtype = tuple(heads), _working_dtype(output.weight)
         layers = [[weight.to(self.dtype) for weight in layer] for layer in lstm.all_weights]
-        first, *self.above = [inputs.t().contiguous() for inputs, *_ in layers]  # above: [units, 4 units]
-        self.rows = first[: sum(heads)].split(self.heads)  # for each track [classes, 4 units]
-        self.further = first[sum(heads) :]  # [further inputs, 4 units]
+        first, *above = [inputs for inputs, *_ in layers]
+        self.rows = first[:, : sum(heads)].t().contiguous().split(self.heads)  # for each track [classes, 4 units]
+        self.further = first[:, sum(heads) :].t()  # [further inputs, 4 units]
+        self.above = [inputs.t().contiguous() for inputs in above]  # [units, 4 units]
         self.recurrent = [recurrent.t().contiguous() for _, recurrent, *_ in layers]
         self.biases = [constant + trained for *_, constant, trained in layers]
+        self.output = output.weight.t().contiguous().to(self.dtype)  # [units, classes]
+        self.output_bias = output.bias.to(self.dtype)
 
     @torch.no_grad()
     def run(
@@ -47,26 +54,35 @@ class Stepper:
         `further` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step; `previous`:
         each track's token `[batch]` before the first step, if there is one.
         """
-        h, c = (list(layers.to(self.dtype, copy=True)) for layers in state)
-        further = further.to(self.dtype)
-        gates = Gates(h[0])
-        same = further.shape[1] == 1  # then one projection serves all steps
-        constant = torch.addmm(self.biases[0], further[:, 0], self.further) if same else self.biases[0]
         written = []
-        for step in range(steps):
-            gates.read(self.rows, previous)
-            gates.all += constant
-            if not same:
-                gates.all.addmm_(further[:, step], self.further)
-            gates.step(self.recurrent[0], h[0], c[0])
-            for layer, inputs in enumerate(self.above, 1):
-                torch.addmm(self.biases[layer], h[layer - 1], inputs, out=gates.all)
-                gates.step(self.recurrent[layer], h[layer], c[layer])
-            logits = self.output(h[-1])
-            tracks = logits.split(self.heads, 1) if len(self.heads) > 1 else [logits]
-            previous = [next_token(track, step, part) for track, part in enumerate(tracks)]
-            written.append(previous)
+        with torch.inference_mode():  # a tenth faster than no_grad for one sequence
+            h, c = (list(layers.to(self.dtype, copy=True)) for layers in state)
+            further, gates = further.to(self.dtype), Gates(h[0])
+            constants = self._constants(further, steps)
+            for step in range(steps):
+                gates.read(self.rows, previous)
+                if constants is None:
+                    gates.all += self.biases[0]
+                    gates.all.addmm_(further[:, step], self.further)
+                else:
+                    gates.all += constants[step]
+                gates.step(self.recurrent[0], h[0], c[0])
+                for layer, inputs in enumerate(self.above, 1):
+                    torch.addmm(self.biases[layer], h[layer - 1], inputs, out=gates.all)
+                    gates.step(self.recurrent[layer], h[layer], c[layer])
+                logits = torch.addmm(self.output_bias, h[-1], self.output)
+                tracks = logits.split(self.heads, 1) if len(self.heads) > 1 else [logits]
+                previous = [next_token(track, step, part) for track, part in enumerate(tracks)]
+                written.append(previous)
         return [torch.stack(track, 1) for track in zip(*written, strict=True)]
+
+    def _constants(self, further: Tensor, steps: int) -> list[Tensor] | None:
+        """What bias and further inputs add to the gates at each step, in one product; None where it would be large."""
+        batch, kinds = further.shape[:2]  # kinds: 1 where all steps are alike, else one for each step
+        if kinds > 1 and batch * kinds * len(self.biases[0]) > _PROJECTED_AT_ONCE:
+            return None
+        product = torch.addmm(self.biases[0], further.transpose(0, 1).flatten(0, 1), self.further)
+        return list(product.view(kinds, batch, -1)) * (steps // kinds)
 
 
 def _working_dtype(weight: Tensor) -> torch.dtype:

@@ -1,0 +1,45 @@
+"""The step-by-step path: its two ways to add what differs from step to step, and what it hands out."""
+
+import pytest
+import torch
+
+from mvae_lib import stepping
+from mvae_lib.decoders import FlatDecoder
+
+
+@pytest.fixture
+def decoder() -> FlatDecoder:
+    generator = torch.Generator().manual_seed(4)
+    decoder = FlatDecoder(5, (7,), 6, 2, z_steps=8, generator=generator)
+    for parameter in decoder.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, generator=generator)
+    return decoder
+
+
+def run(decoder: FlatDecoder) -> tuple[torch.Tensor, torch.Tensor]:
+    every = []
+
+    def next_token(track, step, logits):
+        every.append(logits.clone())
+        return logits.argmax(-1)
+
+    z = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    (tokens,) = decoder.unroll(z, next_token, 8)
+    return tokens, torch.stack(every, 1)
+
+
+def test_inputs_projected_at_once_or_step_by_step_give_the_same(decoder, monkeypatch):
+    at_once = run(decoder)
+    monkeypatch.setattr(stepping, "_PROJECTED_AT_ONCE", 0)
+    by_step = run(decoder)
+    assert torch.equal(by_step[0], at_once[0])
+    torch.testing.assert_close(by_step[1], at_once[1], atol=1e-5, rtol=0)
+
+
+def test_tokens_can_be_read_by_a_pass_with_gradients(decoder):
+    tokens, _ = run(decoder)
+    assert not tokens.is_inference()
+    table = torch.nn.Embedding(7, 2)
+    table(tokens).sum().backward()
+    assert table.weight.grad.sum() == pytest.approx(2 * tokens.numel())
