@@ -248,9 +248,9 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
     assert "nothing to do" in capsys.readouterr().out
     assert contents(Path("broken")) == before
     for options, reason in (
-        (("mel_2bar",), "go on with it by --resume"),
-        (("mel_2bar", "--resume", "--seed", 4), "seed 3"),
-        (("cat-mel_2bar_small", "--resume"), "another configuration"),
+        (("mel_2bar", "--updates", 9), "go on with it by --resume"),
+        (("mel_2bar", "--resume", "--seed", 4, "--updates", 5), "seed 3"),
+        (("cat-mel_2bar_small", "--resume", "--updates", 5), "another configuration"),
     ):
         assert reason in mistake(capsys, "train", *options, "--out", "broken")
     assert contents(Path("broken")) == before
@@ -390,11 +390,11 @@ def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
         ("train mel_3bar --out out", "there are: cat-mel_2bar_small"),
         ("train hierdec-trio_16bar --out out", "a model of melodies alone"),
         ("train cat-mel_2bar_med_chords --out out", "control signal"),
-        ("train mel_2bar --out out --resume", "leave out --resume"),
-        ("train mel_2bar --out model", "name another folder"),
+        ("train mel_2bar --out out --updates 1 --resume", "leave out --resume"),
+        ("train mel_2bar --out model --updates 1", "name another folder"),
         ("train mel_2bar --out model --resume", "a model alone"),
         ("train mel_2bar --out tune.mid", "tune.mid"),
-        ("train mel_2bar --out out --device cuda", "leave out --device"),
+        ("train mel_2bar --out out --updates 1 --device cuda", "leave out --device"),
         ("info mel_3bar --json", "there are: cat-mel_2bar_small"),
         ("info tune.mid", "checkpoint is a folder"),
         ("sample model --out tune.mid", "tune.mid"),
