@@ -59,7 +59,7 @@ class Row:
     rounds: dict[str, list[float]]
 
 
-def training_step(run: Callable[[torch.Tensor], Output], model: MusicVAE, tokens: torch.Tensor) -> Callable[[], None]:
+def training_step(run: Callable[[torch.Tensor], Output], model: MusicVAE, tokens: torch.Tensor) -> Callable:
     """A step of training on the same batch: forward, backward, clipping, Adam."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=1e-4)
