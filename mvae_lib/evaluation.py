@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.datasets import BOOKS, MelodyDataset
+from mvae_lib.datasets import BOOKS, MelodyDataset, in_every_key
 from mvae_lib.encoders import Posterior, reparameterize
 from mvae_lib.melody import NO_EVENT, VOCABULARY, is_note_on
 from mvae_lib.models import MusicVAE
@@ -75,9 +75,9 @@ class Baselines:
 
 
 def fit_baselines(train: MelodyDataset, order: int = 5) -> Baselines:
-    """The baselines of a training split; `order` of the n-gram."""
+    """The baselines of a training split; `order` of the n-gram, which counts in every key."""
     counts = np.stack([(train.tokens == token).sum(0) for token in range(VOCABULARY)])
-    return Baselines(counts.argmax(0).astype(train.tokens.dtype), NGram(train.tokens, order))
+    return Baselines(counts.argmax(0).astype(train.tokens.dtype), NGram(in_every_key(train.tokens), order))
 
 
 @torch.no_grad()
