@@ -4,12 +4,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# In a container everybody is root, and Jupyter must be told that this is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab test notebooks data format clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/course
-	$(BIN)/python -m jupyter lab chapters/00_start_here.ipynb
+	$(BIN)/python -m jupyter lab $(AS_ROOT) chapters/00_start_here.ipynb
 
 test: $(VENV)/course-and-tests
 	$(BIN)/python -m ruff check .
