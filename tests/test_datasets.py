@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mvae_lib.abc_notation import parse_tune
-from mvae_lib.datasets import BOOKS, WINDOW_BARS, data_folder, folk_melodies, random_transpose
+from mvae_lib.datasets import BOOKS, WINDOW_BARS, data_folder, folk_melodies, in_every_key, random_transpose
 from mvae_lib.melody import MAX_PITCH, MIN_PITCH, canonical, is_note_on, note_on, pitches, tokens_to_notes
 from mvae_lib.splits import SPLITS, clusters, interval_form, leaks, split_of
 from mvae_lib.windows import longest_silence, runs
@@ -249,6 +249,15 @@ def test_windows_are_found_by_title_and_a_misspelt_one_gets_help(everything):
     assert (np.diff(data.bar[found]) >= 0).all()
     with pytest.raises(ValueError, match="similar titles: .*" + re.escape(title)):
         data.windows_of(title[:-1])
+
+
+def test_in_every_key_moves_each_melody_by_each_of_twelve_intervals():
+    tokens = np.array([bar((0, C), (4, E), (8, OFF)), bar((0, F))])
+    moved = in_every_key(tokens)
+    assert moved.shape == (24, 16)
+    assert sorted(moved[0::2, 0].tolist()) == [C + shift for shift in range(-5, 7)]
+    assert (moved[0::2, 8] == OFF).all()
+    assert len(np.unique(interval_form(moved[0::2]), axis=0)) == 1
 
 
 # --- splitting ---

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mvae_lib.melody import VOCABULARY
+from mvae_lib.datasets import in_every_key
+from mvae_lib.melody import VOCABULARY, transpose
 from mvae_lib.ngram import NGram
 
 
@@ -62,3 +63,22 @@ def test_orders_that_do_not_fit_are_refused(tokens, order):
 def test_one_melody_without_a_batch_axis_is_refused(tokens):
     with pytest.raises(ValueError, match="melodies, steps"):
         NGram(tokens, 2).nll(tokens[0])
+
+
+def test_a_shorter_memory_is_that_of_a_model_which_never_counted_further(tokens):
+    shorter, counted = NGram(tokens, 4).shorter(2), NGram(tokens, 2)
+    assert shorter.order == 2
+    assert np.array_equal(shorter.nll(tokens), counted.nll(tokens))
+    assert np.array_equal(shorter.probabilities(tokens[:, :3]), counted.probabilities(tokens[:, :3]))
+    with pytest.raises(ValueError, match="up to order 2"):
+        counted.shorter(3)
+
+
+def test_counted_in_every_key_a_melody_costs_the_same_in_any():
+    rng = np.random.default_rng(2)
+    steps = rng.choice([-2, 2, 3, -1], (60, 15)).cumsum(1) + 41
+    melodies = np.concatenate([np.full((60, 1), 41), steps], 1).clip(31, 60).astype(np.uint8)
+    in_one, in_all = NGram(melodies[:40], 3), NGram(in_every_key(melodies[:40]), 3)
+    up = transpose(melodies[40:], 1)
+    assert in_one.realism(up).mean() > in_one.realism(melodies[40:]).mean() + 0.2
+    assert abs(in_all.realism(up).mean() - in_all.realism(melodies[40:]).mean()) < 0.1
