@@ -68,6 +68,14 @@ def copy_exercises(chapter, solution) -> None:
         cell.source = sources.get(cell.id, cell.source)
 
 
+def read_with_exercises(path: Path):
+    """The notebook at `path`; a chapter that has a solution with the exercises as the solution says."""
+    notebook, solution = read(path), ROOT / "solutions" / path.name
+    if path.parent.name == "chapters" and solution.exists():
+        copy_exercises(notebook, read(solution))
+    return notebook
+
+
 def normalised(notebook):
     """A copy with counts 1..n, no widget state, no timings, small pictures, and the kernel named as everywhere."""
     notebook = nbformat.from_dict(notebook)
@@ -140,10 +148,7 @@ def problems(path: Path) -> list[str]:
 
 def execute(path: Path) -> float:
     """Run a notebook from top to bottom in its own folder and store it normalised; the seconds it took."""
-    notebook = read(path)
-    solution = ROOT / "solutions" / path.name
-    if path.parent.name == "chapters" and solution.exists():
-        copy_exercises(notebook, read(solution))
+    notebook = read_with_exercises(path)
     start = time.perf_counter()
     NotebookClient(
         notebook,
@@ -159,11 +164,9 @@ def main(arguments: list[str]) -> None:
     only_exercises = "--exercises" in arguments
     paths = [Path(argument).resolve() for argument in arguments if argument != "--exercises"] or notebook_paths()
     for path in paths:
-        if only_exercises and path.parent.name == "chapters" and (ROOT / "solutions" / path.name).exists():
-            notebook = read(path)
-            copy_exercises(notebook, read(ROOT / "solutions" / path.name))
-            write(notebook, path)
-        elif not only_exercises:
+        if only_exercises:
+            write(read_with_exercises(path), path)
+        else:
             print(f"{path.relative_to(ROOT)}: {execute(path):.0f} s", flush=True)
             for problem in problems(path):
                 print(f"  {problem}")
