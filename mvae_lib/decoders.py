@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from mvae_lib.lstm import LSTM, InitialState, dense
+from mvae_lib.recurrence import read_tokens
 from mvae_lib.stepping import NextToken, Stepper
-from mvae_lib.tracks import one_hot, shift_right, with_control
+from mvae_lib.tracks import shift_right, with_control
 
 
 class FlatDecoder(nn.Module):
@@ -50,13 +51,17 @@ class FlatDecoder(nn.Module):
         `tokens`: `[batch, steps]`, or `[batch, steps, tracks]` with several heads. Raises ValueError for a control
         signal that does not fit, and for more steps than the step-wise maps of z are made for.
         """
-        return self.teacher_forced(z, shift_right(one_hot(tokens, self.heads, z.dtype)), control)
+        return self.teacher_forced(z, shift_right(tokens, self.heads), control)
 
     def teacher_forced(self, z: Tensor, previous: Tensor, control: Tensor | None = None) -> Tensor:
-        """The same from the previous tokens as one-hot vectors `[batch, steps, classes]`, in one fused call."""
-        inputs = torch.cat([previous, self.z_at_steps(z, previous.shape[1])], -1)
-        hidden, _ = self.lstm(with_control(inputs, control, self.control), self.start(z))
-        return self.output(hidden)
+        """The same from the previous tokens, of the same shape; `tracks.shift_right` says what stands for none."""
+        further = self.further_inputs(z, previous.shape[1], control)
+        return self.output(read_tokens(self.lstm, previous, self.heads, further, self.start(z)).at_steps)
+
+    def further_inputs(self, z: Tensor, steps: int, control: Tensor | None) -> Tensor:
+        """What is read beside the tokens, `[batch, steps, inputs]`; `[batch, 1, inputs]` if all steps are alike."""
+        further = with_control(self.z_at_steps(z, steps), control, self.control)
+        return further[:, :1] if self.z_maps is None and control is None else further
 
     def z_at_steps(self, z: Tensor, steps: int) -> Tensor:
         """What each step reads of z: `[batch, steps, z]`; z itself, or z + W_t z with step-wise maps."""
@@ -90,7 +95,4 @@ class FlatDecoder(nn.Module):
         control: Tensor | None = None,
     ) -> list[Tensor]:
         """`unroll` after the tokens `previous`, `[batch]` for each track; a `stepper` serves many calls."""
-        further = with_control(self.z_at_steps(z, steps), control, self.control)
-        if self.z_maps is None and control is None:
-            further = further[:, :1]
-        return stepper.run(self.start(z), further, steps, next_token, previous)
+        return stepper.run(self.start(z), self.further_inputs(z, steps, control), steps, next_token, previous)

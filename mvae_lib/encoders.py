@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from mvae_lib.lstm import LSTM, dense
-from mvae_lib.tracks import DRUM_CLASSES, drum_bits, one_hot, with_control
+from mvae_lib.recurrence import read_tokens
+from mvae_lib.tracks import DRUM_CLASSES, drum_bits, with_control
 
 
 class Posterior(NamedTuple):
@@ -67,6 +68,9 @@ class BidirectionalEncoder(nn.Module):
     def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""
         dtype = self.mu.weight.dtype
-        inputs = drum_bits(tokens, dtype) if self.reads_drum_bits else one_hot(tokens, self.heads, dtype)
-        _, (h, _) = self.lstm(with_control(inputs, control, self.control))
-        return torch.cat([h[-2], h[-1]], -1)
+        if self.reads_drum_bits:
+            _, (h, _) = self.lstm(with_control(drum_bits(tokens, dtype), control, self.control))
+            return torch.cat([h[-2], h[-1]], -1)
+        no_inputs = torch.empty(*tokens.shape[:2], 0, dtype=dtype, device=tokens.device)
+        further = with_control(no_inputs, control, self.control) if self.control or control is not None else None
+        return read_tokens(self.lstm, tokens, self.heads, further).final

@@ -25,7 +25,7 @@ from torch.nn.functional import linear
 from mvae_lib.decoders import FlatDecoder
 from mvae_lib.lstm import LSTM, InitialState
 from mvae_lib.stepping import NextToken
-from mvae_lib.tracks import one_hot, shift_right, split_tracks
+from mvae_lib.tracks import shift_right, split_tracks
 
 
 class HierarchicalDecoder(nn.Module):
@@ -82,7 +82,7 @@ class HierarchicalDecoder(nn.Module):
         logits = []
         for core, track in zip(self.cores, split_tracks(tokens, self.heads), strict=True):
             # Shifted before it is cut into bars: so the first step of a bar reads the last token of the bar before.
-            previous = shift_right(one_hot(track, core.heads, z.dtype)).unflatten(1, by_bar).flatten(0, 1)
+            previous = shift_right(track, core.heads).unflatten(1, by_bar).flatten(0, 1)
             logits.append(core.teacher_forced(embeddings, previous, control).view(batch, steps, -1))
         return torch.cat(logits, -1)
 

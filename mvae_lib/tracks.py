@@ -33,10 +33,13 @@ def join_tracks(tracks: Sequence[Tensor]) -> Tensor:
 
 
 def one_hot(tokens: Tensor, heads: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, sum(heads)]`."""
+    """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, sum(heads)]`.
+
+    The class after a track's last one stands for nothing (see `shift_right`) and becomes zeros.
+    """
     tracks = split_tracks(tokens, heads)
     # A look-up in the identity is several times faster than torch's one_hot, which goes through 64-bit integers.
-    identities = [torch.eye(classes, dtype=dtype, device=tokens.device) for classes in heads]
+    identities = [torch.eye(classes + 1, classes, dtype=dtype, device=tokens.device) for classes in heads]
     return torch.cat([identity[track.long()] for identity, track in zip(identities, tracks, strict=True)], -1)
 
 
@@ -47,9 +50,13 @@ def drum_bits(tokens: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.cat([bits, none], -1).to(dtype)
 
 
-def shift_right(vectors: Tensor) -> Tensor:
-    """`[batch, steps, depth]` one step later: each step finds what was written just before it, the first one zeros."""
-    return torch.cat([torch.zeros_like(vectors[:, :1]), vectors[:, :-1]], 1)
+def shift_right(tokens: Tensor, heads: Sequence[int]) -> Tensor:
+    """Tokens `[batch, steps]` or `[batch, steps, tracks]` one step later: each step finds the token before it.
+
+    There is no start token: the first step finds the class after each track's last one, which is read as zeros.
+    """
+    nothing = torch.tensor(heads if len(heads) > 1 else heads[0], device=tokens.device)
+    return torch.cat([nothing.expand(tokens[:, :1].shape), tokens[:, :-1].long()], 1)
 
 
 def with_control(inputs: Tensor, control: Tensor | None, depth: int) -> Tensor:

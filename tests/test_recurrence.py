@@ -1,0 +1,69 @@
+"""The LSTM over tokens: by hand on a CPU and by the fused call, the same numbers and the same gradients."""
+
+import pytest
+import torch
+
+from mvae_lib import recurrence
+from mvae_lib.lstm import LSTM
+
+CASES = {
+    "a decoder's": dict(heads=(7,), further=5, further_steps=1, layers=1, both=False),
+    "with a view of z at each step": dict(heads=(7,), further=5, further_steps=6, layers=1, both=False),
+    "of two layers": dict(heads=(7,), further=5, further_steps=1, layers=2, both=False),
+    "of three tracks": dict(heads=(7, 4, 9), further=5, further_steps=6, layers=2, both=False),
+    "an encoder's": dict(heads=(7,), further=0, further_steps=0, layers=1, both=True),
+    "an encoder's of two layers, with control": dict(heads=(7, 4), further=3, further_steps=6, layers=2, both=True),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_by_hand_and_fused_agree_in_numbers_and_gradients(case):
+    generator = torch.Generator().manual_seed(0)
+    heads, batch, steps, units = case["heads"], 3, 6, 8
+    lstm = LSTM(sum(heads) + case["further"], units, case["layers"], case["both"], generator).double()
+    lstm.requires_grad_(True)
+    # The class after the last one stands for no token, and the first step reads it.
+    tracks = [torch.randint(0, classes + 1, (batch, steps), generator=generator) for classes in heads]
+    tokens = tracks[0] if len(heads) == 1 else torch.stack(tracks, -1)
+    further, state = None, None
+    inputs = list(lstm.parameters())
+    if case["further"]:
+        shape = (batch, case["further_steps"], case["further"])
+        further = torch.randn(shape, generator=generator, dtype=torch.double, requires_grad=True)
+        inputs.append(further)
+    if not case["both"]:
+        shape = (2, case["layers"], batch, units)
+        state = torch.randn(shape, generator=generator, dtype=torch.double, requires_grad=True)
+        inputs.append(state)
+
+    def run(way, vectors):
+        hidden = way(lstm, vectors, further, None if state is None else tuple(state))
+        weights = torch.linspace(-1, 2, hidden.at_steps.numel(), dtype=torch.double).view(hidden.at_steps.shape)
+        loss = (weights * hidden.at_steps).sum() + hidden.final.square().sum()
+        return hidden, torch.autograd.grad(loss, inputs)
+
+    hot = recurrence.one_hot(tokens, heads, torch.double)
+    fused, expected = run(recurrence._fused, hot)
+    by_hand, gradients = run(lambda lstm, _, *rest: recurrence._by_hand(lstm, tokens, heads, *rest), None)
+    public, _ = run(lambda lstm, _, *rest: recurrence.read_tokens(lstm, tokens, heads, *rest), None)
+    for ours, theirs in zip(by_hand, fused, strict=True):
+        torch.testing.assert_close(ours, theirs)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert theirs.abs().max() > 0
+        torch.testing.assert_close(ours, theirs)
+    assert torch.equal(public.at_steps, by_hand.at_steps), "on a CPU, read_tokens goes the way by hand"
+
+
+def test_gradients_can_be_taken_twice_from_one_pass():
+    lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
+    hidden = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,))
+    first = torch.autograd.grad(hidden.final.sum(), lstm.weight_hh_l0, retain_graph=True)[0]
+    again = torch.autograd.grad(hidden.final.sum(), lstm.weight_hh_l0)[0]
+    assert torch.equal(first, again)
+
+
+def test_autocast_takes_the_fused_call():
+    lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        at_steps = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,)).at_steps
+    assert at_steps.dtype == torch.bfloat16
