@@ -7,12 +7,18 @@ from mvae_lib import recurrence
 from mvae_lib.lstm import LSTM
 
 CASES = {
-    "a decoder's": dict(heads=(7,), further=5, further_steps=1, layers=1, both=False),
-    "with a view of z at each step": dict(heads=(7,), further=5, further_steps=6, layers=1, both=False),
-    "of two layers": dict(heads=(7,), further=5, further_steps=1, layers=2, both=False),
-    "of three tracks": dict(heads=(7, 4, 9), further=5, further_steps=6, layers=2, both=False),
-    "an encoder's": dict(heads=(7,), further=0, further_steps=0, layers=1, both=True),
-    "an encoder's of two layers, with control": dict(heads=(7, 4), further=3, further_steps=6, layers=2, both=True),
+    "a decoder's": {"heads": (7,), "further": 5, "further_steps": 1, "layers": 1, "both": False},
+    "with a view of z at each step": {"heads": (7,), "further": 5, "further_steps": 6, "layers": 1, "both": False},
+    "of two layers": {"heads": (7,), "further": 5, "further_steps": 1, "layers": 2, "both": False},
+    "of three tracks": {"heads": (7, 4, 9), "further": 5, "further_steps": 6, "layers": 2, "both": False},
+    "an encoder's": {"heads": (7,), "further": 0, "further_steps": 0, "layers": 1, "both": True},
+    "an encoder's of two layers, with control": {
+        "heads": (7, 4),
+        "further": 3,
+        "further_steps": 6,
+        "layers": 2,
+        "both": True,
+    },
 }
 
 
