@@ -12,13 +12,7 @@ CASES = {
     "of two layers": {"heads": (7,), "further": 5, "further_steps": 1, "layers": 2, "both": False},
     "of three tracks": {"heads": (7, 4, 9), "further": 5, "further_steps": 6, "layers": 2, "both": False},
     "an encoder's": {"heads": (7,), "further": 0, "further_steps": 0, "layers": 1, "both": True},
-    "an encoder's of two layers, with control": {
-        "heads": (7, 4),
-        "further": 3,
-        "further_steps": 6,
-        "layers": 2,
-        "both": True,
-    },
+    "an encoder's of two layers": {"heads": (7, 4), "further": 3, "further_steps": 6, "layers": 2, "both": True},
 }
 
 
