@@ -1,10 +1,13 @@
-"""The feed-forward autoencoder of the first chapters: a melody -> a point z of a low-dimensional space -> a melody.
+"""The feed-forward models of the first chapters: a melody -> a point z of a low-dimensional space -> a melody.
 
 No recurrence and no teacher forcing: all steps are read at once, and all are decoded at once and independently given z.
-That makes it fast, and keeps every weakness that it shows a weakness of the *latent space*.
+That makes them fast, and keeps every weakness that they show a weakness of the *latent space*.
 
-Chapter: 02. Source: Hinton and Salakhutdinov 2006, Reducing the Dimensionality of Data with Neural Networks; for music
-Roberts et al. 2018, section 2.
+The `Autoencoder` encodes a melody as a point. The `VAE` is the same network with a distribution in place of the point;
+it has the methods of `MusicVAE`, so that `training`, `evaluation` and `decoding` serve both.
+
+Chapter: 02 (Autoencoder), 03 (VAE). Source: Hinton and Salakhutdinov 2006, Reducing the Dimensionality of Data with
+Neural Networks; Kingma and Welling 2014, Auto-Encoding Variational Bayes; for music Roberts et al. 2018, section 2.
 """
 
 from dataclasses import dataclass
@@ -12,17 +15,35 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mvae_lib.decoding import Choice, greedy
+from mvae_lib.encoders import Posterior, reparameterize
 from mvae_lib.melody import VOCABULARY
+from mvae_lib.models import Output
 
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """The sizes of a feed-forward autoencoder."""
+    """The sizes of a feed-forward autoencoder or VAE."""
 
     steps: int = 32  # two bars, the unit of MusicVAE's smaller models
     latent: int = 32  # one number a step: far less than a melody's 32 classes, enough to rebuild most of them
     embedding: int = 32  # a learned vector for each of the 90 classes, smaller than one-hot and as expressive
     hidden: int = 512  # wide enough to fit, small enough for a minute of training on two cores
+
+    @property
+    def z_size(self) -> int:
+        """`latent`, under the name that it has in `configs.ModelConfig`."""
+        return self.latent
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """One track, a melody's; as in `configs.ModelConfig`."""
+        return (VOCABULARY,)
+
+    @property
+    def control(self) -> int:
+        """No control signal; as in `configs.ModelConfig`."""
+        return 0
 
 
 class Autoencoder(nn.Module):
@@ -61,6 +82,53 @@ class Autoencoder(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """The logits of the reconstruction: `[B, T]` -> `[B, T, V]`."""
         return self.decode(self.encode(tokens))
+
+
+class VAE(nn.Module):
+    """tokens `[B, T]` -> q(z | x) -> z `[B, Z]` -> logits `[B, T, V]`: the autoencoder, with a Gaussian for each code."""
+
+    def __init__(self, config: AutoencoderConfig | None = None, generator: torch.Generator | None = None):
+        """Start values come from `generator`; None is torch's own."""
+        super().__init__()
+        self.config = c = config or AutoencoderConfig()
+        seed = torch.randint(2**62, (), generator=generator).item()
+        with torch.random.fork_rng(devices=[]):  # the layers draw from torch's own generator only
+            torch.manual_seed(seed)
+            halves = Autoencoder(c)
+            self.embed, self.encoder, self.decoder = halves.embed, halves.encoder, halves.decoder
+            self.encoder[-1] = nn.Linear(c.hidden, 2 * c.latent)
+
+    def forward(self, tokens: Tensor, generator: torch.Generator | None, sampling_probability: float = 0.0) -> Output:
+        """Encode, draw z, decode. No step reads another's token, so `sampling_probability` has nothing to replace."""
+        posterior = self.encode(tokens)
+        z = reparameterize(posterior, generator)
+        return Output(self.logits(z), posterior, z)
+
+    def encode(self, tokens: Tensor) -> Posterior:
+        """q(z | x): mu and sigma, each `[B, Z]`."""
+        mu, raw = self.encoder(self.embed(tokens.long())).chunk(2, -1)
+        return Posterior(mu, nn.functional.softplus(raw))
+
+    def logits(self, z: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Logits of every step, independent of one another given z, and so of `tokens`: `[B, Z]` -> `[B, T, V]`."""
+        return self.decoder(z)
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, choice: Choice = greedy, steps: int | None = None) -> Tensor:
+        """z `[B, Z]` -> tokens `[B, T]`. Raises ValueError for another number of `steps` than it was made for."""
+        if steps not in (None, self.config.steps):
+            raise ValueError(f"this model writes {self.config.steps} steps, not {steps}")
+        logits = self.logits(z)
+        return choice(logits.flatten(0, 1)).view(logits.shape[:2])
+
+    def sample(self, n: int, generator: torch.Generator | None, choice: Choice = greedy) -> Tensor:
+        """`n` melodies from latent vectors drawn from the prior, `[n, T]`."""
+        return self.decode(torch.randn(n, self.config.latent, generator=generator), choice)
+
+    def reconstruct(self, tokens: Tensor, choice: Choice = greedy) -> Tensor:
+        """Tokens -> mu -> tokens; the same shape."""
+        with torch.no_grad():
+            return self.decode(self.encode(tokens).mu, choice)
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from mvae_lib.autoencoders import VAE
 from mvae_lib.datasets import BOOKS, MelodyDataset, in_every_key
 from mvae_lib.encoders import Posterior, reparameterize
 from mvae_lib.melody import NO_EVENT, VOCABULARY, is_note_on
@@ -82,7 +83,7 @@ def fit_baselines(train: MelodyDataset, order: int = 5) -> Baselines:
 
 @torch.no_grad()
 def evaluate(
-    model: MusicVAE,
+    model: MusicVAE | VAE,
     data: MelodyDataset,
     baselines: Baselines,
     generator: torch.Generator | None,
@@ -146,7 +147,7 @@ def evaluate(
 
 
 def _bounds(
-    model: MusicVAE, posterior: Posterior, batches: tuple[Tensor, ...], k: int, generator: torch.Generator | None
+    model: MusicVAE | VAE, posterior: Posterior, batches: tuple[Tensor, ...], k: int, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     """-log p(x | z), the mean of k draws of z, and the IWAE bound of these draws; each `[windows]`, in nats."""
     distortions, weights = [], []
@@ -158,7 +159,7 @@ def _bounds(
     return torch.stack(distortions).mean(0), iwae_bound(torch.stack(weights))
 
 
-def _check_match(model: MusicVAE, data: MelodyDataset, baselines: Baselines, k: int) -> None:
+def _check_match(model: MusicVAE | VAE, data: MelodyDataset, baselines: Baselines, k: int) -> None:
     config, steps = model.config, data.tokens.shape[1]
     if config.heads != (VOCABULARY,) or config.control:
         raise ValueError("melodies can be evaluated with a model of one head of 90 classes and no control signal only")

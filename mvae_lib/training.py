@@ -31,11 +31,14 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
 from mvae_lib import schedules
+from mvae_lib.autoencoders import VAE, AutoencoderConfig
 from mvae_lib.configs import ModelConfig, TrainingConfig
 from mvae_lib.melody import FIRST_NOTE_ON, VOCABULARY
 from mvae_lib.models import MusicVAE
 from mvae_lib.objectives import gaussian_kl, musicvae_loss, reconstruction
 from mvae_lib.tracks import split_tracks
+
+Model = MusicVAE | VAE  # what the loop trains
 
 # On a GPU, cuDNN's LSTM runs in float16 under autocast, whatever type is asked for. In the mean over a large batch, the
 # gradient of one step falls below what float16 resolves; a power of two in front lifts it and changes no other digit.
@@ -61,7 +64,7 @@ class Record(NamedTuple):
 class Training:
     """A run between two updates: all that the next one depends on."""
 
-    model: MusicVAE
+    model: Model
     tokens: Tensor  # [windows, steps], or [windows, steps, tracks]; on the model's device
     config: TrainingConfig
     optimizer: torch.optim.Adam
@@ -73,9 +76,7 @@ class Training:
     dropped: int = 0  # of which so many had no effect
 
 
-def start(
-    model: MusicVAE, tokens: ArrayLike, config: TrainingConfig, seed: int, autocast: bool | None = None
-) -> Training:
+def start(model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, autocast: bool | None = None) -> Training:
     """A run of no updates yet, on `tokens` `[windows, steps]` (several heads: `[windows, steps, tracks]`).
 
     The model stays where it is, and the tokens go there. `autocast`: matrix products in 16 bits; None: on a GPU only.
@@ -83,7 +84,7 @@ def start(
     """
     tokens = np.asarray(tokens)
     _check(tokens, model.config, config)
-    device = model.encoder.mu.weight.device
+    device = next(model.parameters()).device
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     smallest = np.uint8 if max(model.config.heads) <= 256 else np.int16
     return Training(
@@ -176,7 +177,7 @@ def fingerprint(tokens: ArrayLike) -> str:
     return hashlib.sha256(f"{tokens.shape}".encode() + np.ascontiguousarray(tokens, "<i4").tobytes()).hexdigest()
 
 
-def _check(tokens: np.ndarray, model: ModelConfig, training: TrainingConfig) -> None:
+def _check(tokens: np.ndarray, model: ModelConfig | AutoencoderConfig, training: TrainingConfig) -> None:
     shape = ("windows", model.steps) if len(model.heads) == 1 else ("windows", model.steps, len(model.heads))
     if tokens.shape[1:] != shape[1:] or not len(tokens) or not np.issubdtype(tokens.dtype, np.integer):
         found = f"{tokens.dtype} {list(tokens.shape)}"
