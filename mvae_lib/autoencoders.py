@@ -85,7 +85,7 @@ class Autoencoder(nn.Module):
 
 
 class VAE(nn.Module):
-    """tokens `[B, T]` -> q(z | x) -> z `[B, Z]` -> logits `[B, T, V]`: the autoencoder, with a Gaussian for each code."""
+    """tokens `[B, T]` -> q(z | x) -> z `[B, Z]` -> logits `[B, T, V]`: the autoencoder with a Gaussian for a code."""
 
     def __init__(self, config: AutoencoderConfig | None = None, generator: torch.Generator | None = None):
         """Start values come from `generator`; None is torch's own."""
