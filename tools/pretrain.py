@@ -37,8 +37,6 @@ SEED = 0
 EVERY = 250  # updates between two measurements, each on the whole validation split
 BATCH = 256
 LICENCE = "MIT, like the code; the tunes it has learned from are in the public domain (datasets/folk_melodies)"
-    "MIT, like the code; the tunes it has learned from are in the public domain (datasets/folk_melodies/README.md)"
-)
 
 
 @torch.no_grad()
