@@ -7,7 +7,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # In a container everybody is root, and Jupyter must be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks data format clean
+.PHONY: lab test notebooks data format clean train-%
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/course
@@ -26,6 +26,10 @@ notebooks: $(VENV)/course-and-tests
 # Build the data sets anew; the files come out byte for byte the same.
 data: $(VENV)/course
 	$(BIN)/python datasets/folk_melodies/build.py
+
+# Train a shipped model again, on one core: make train-mel_2bar. What was cut off goes on where it was.
+train-%: $(VENV)/course
+	$(BIN)/python tools/pretrain.py $*
 
 format: $(VENV)/course-and-tests
 	$(BIN)/python -m ruff check --fix .

@@ -36,6 +36,7 @@ from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
 SEED = 0
 EVERY = 250  # updates between two measurements, each on the whole validation split
 BATCH = 256
+SAMPLE = 256  # windows of the test split that `tests/test_pretrained.py` measures again
 LICENCE = "MIT, like the code; the tunes it has learned from are in the public domain (datasets/folk_melodies)"
 
 
@@ -120,6 +121,7 @@ def ship(name: str, folder: Path) -> None:
             "elbo_nats": round(single.elbo_nats - half.elbo_nats, 5),
         },
         "curve": metrics["curve"],
+        "sample": measure(checkpoints.load_model(shipped), test.sample(SAMPLE, SEED), facts.configuration.training),
         "test": asdict(results[0]),
     }
     write_whole(shipped / CARD, (json.dumps(card, indent=1) + "\n").encode("utf-8"))

@@ -1,0 +1,111 @@
+"""The shipped models: that they load, that they are small, and that their cards are true."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mvae_lib import report
+from mvae_lib.checkpoints import read_facts
+from mvae_lib.configs import named
+from mvae_lib.datasets import folk_melodies
+from mvae_lib.models import parameters
+from mvae_lib.pretrained import FOLDER, NAMES, card, load_pretrained
+from mvae_lib.training import fingerprint
+from tools.pretrain import SAMPLE, SEED, measure
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request):
+    return request.param
+
+
+def test_the_card_holds_what_the_model_does(name):
+    told, model = card(name), load_pretrained(name)
+    bars = model.config.bars
+    test = folk_melodies(bars, "test")
+    seen = measure(model, test.sample(SAMPLE, SEED), named(name).training)
+    for figure in ("loss", "distortion", "rate"):
+        assert seen[figure] == pytest.approx(told["sample"][figure], rel=0.01), figure
+    for figure in ("step", "onset"):
+        assert seen[figure] == pytest.approx(told["sample"][figure], abs=0.01), figure
+    # A sample of the split agrees with the whole of it, which no test measures again, as far as a sample can.
+    whole = report.from_dict(told["test"]).whole
+    assert whole.windows == len(test)
+    assert seen["onset"] == pytest.approx(whole.free_running.onset, abs=0.06)
+    assert seen["rate"] == pytest.approx(whole.rate_bits * 0.6931, rel=0.1)
+
+
+def test_the_card_tells_how_the_model_was_made(name):
+    told, facts, model = card(name), read_facts(FOLDER / name), load_pretrained(name)
+    assert facts.configuration == named(name), "the command of the card would train another model"
+    assert told["command"] == f"make train-{name}"
+    assert told["parameters"] == parameters(model)
+    train = folk_melodies(model.config.bars, "train")
+    assert told["data_sha256"] == facts.data_sha256 == fingerprint(train.tokens)
+    curve = told["curve"]
+    assert [point["update"] for point in curve] == sorted(point["update"] for point in curve)
+    assert curve[-1]["update"] == told["updates"] == named(name).training.updates
+    best = min(curve, key=lambda point: point["validation"]["loss"])
+    assert best["update"] == told["update"] == facts.update, "chosen on the validation split"
+
+
+def test_half_precision_costs_next_to_nothing(name):
+    costs = card(name)["float16_costs"]
+    assert abs(costs["onset_free_running"]) < 0.002
+    assert abs(costs["elbo_nats"]) < 0.1
+
+
+def test_the_files_are_small_enough_to_clone():
+    sizes = {path: path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()}
+    assert max(sizes.values()) < 12 * MIB
+    assert sum(sizes.values()) < 30 * MIB
+
+
+def test_the_twins_differ_in_the_decoder_alone():
+    flat, hierarchical = (read_facts(FOLDER / f"mel_16bar_{kind}") for kind in ("flat", "hier"))
+    ours, theirs = flat.configuration, hierarchical.configuration
+    assert ours.training == theirs.training
+    assert not ours.model.hierarchical and theirs.model.hierarchical
+    shared = ("steps", "heads", "z_size", "encoder_units", "encoder_layers", "balanced_start")
+    assert all(getattr(ours.model, key) == getattr(theirs.model, key) for key in shared)
+    counts = [card(f"mel_16bar_{kind}")["parameters"] for kind in ("flat", "hier")]
+    assert max(counts) / min(counts) < 1.02
+    assert flat.data_sha256 == hierarchical.data_sha256
+
+
+def test_a_loaded_model_writes_melodies_and_learns_nothing_unasked():
+    model = load_pretrained("mel_2bar")
+    assert not model.training
+    melodies = model.sample(64, torch.Generator().manual_seed(0)).numpy()
+    onsets = (melodies > 1).sum(1)
+    assert (onsets > 0).mean() > 0.9 and len({row.tobytes() for row in melodies}) > 48
+
+
+def test_an_unknown_name_lists_the_names():
+    with pytest.raises(ValueError, match=r"'mel_3bar'.*mel_2bar.*mel_16bar_hier"):
+        load_pretrained("mel_3bar")
+    with pytest.raises(ValueError, match="mel_2bar_lokl"):
+        card("../configs")
+
+
+def test_models_load_from_any_folder_without_a_network(tmp_path):
+    program = """
+import socket
+def refuse(*_): raise OSError("no network")
+socket.socket.connect = refuse
+from mvae_lib.pretrained import load_pretrained
+print(load_pretrained("mel_2bar").config.z_size)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.strip() == str(named("mel_2bar").model.z_size), done.stderr
+
+
+def test_the_cards_are_json_without_surprises(name):
+    text = (FOLDER / name / "card.json").read_text(encoding="utf-8")
+    assert json.loads(text) == card(name)
+    assert "NaN" not in text and "Infinity" not in text
