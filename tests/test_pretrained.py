@@ -14,7 +14,8 @@ from mvae_lib.datasets import folk_melodies
 from mvae_lib.models import parameters
 from mvae_lib.pretrained import FOLDER, NAMES, card, load_pretrained
 from mvae_lib.training import fingerprint
-from tools.pretrain import SAMPLE, SEED, measure
+from tools import results
+from tools.pretrain import ROOT, SAMPLE, SEED, measure
 
 MIB = 2**20
 
@@ -109,3 +110,8 @@ def test_the_cards_are_json_without_surprises(name):
     text = (FOLDER / name / "card.json").read_text(encoding="utf-8")
     assert json.loads(text) == card(name)
     assert "NaN" not in text and "Infinity" not in text
+
+
+def test_the_readme_shows_what_the_cards_hold():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert results.table() in readme, "run tools/results.py and put the table into README.md"
