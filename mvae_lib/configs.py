@@ -235,5 +235,11 @@ _COURSE = (
         ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, z_per_bar=True, **_TWIN),
         TrainingConfig(**_LONG),
     ),
+    # The paper's decoder, without our map of z to each bar: what that map takes of the parameters, the LSTMs have here.
+    Configuration(
+        "mel_16bar_hier_faithful",
+        ModelConfig(decoder_units=288, conductor_units=440, conductor_layers=1, **_TWIN),
+        TrainingConfig(**_LONG),
+    ),
 )
 _CONFIGURATIONS = MappingProxyType({item.name: item for item in (*_REFERENCE, *_COURSE)})
