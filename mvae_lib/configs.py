@@ -205,6 +205,7 @@ _SHORT = {
     "beta_rate": 0.998,
     "transposition": 5,
 }
+_SHORTER = _SHORT | {"updates": 6_000, "learning_rate_decay": 0.999}
 _SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "z_per_step": True, "balanced_start": True}
 _LONG = {  # the objective of the reference's 16-bar models; 16 bars hold much
     "updates": 3_000,
@@ -225,9 +226,9 @@ _TWIN = {
 _COURSE = (
     Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.3, **_SHORT)),
     # Its low-rate sibling: all of the KL beyond 12 bits is paid for in full, so that the prior is a place to draw from.
-    Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORT)),
+    Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORTER)),
     # Its twin without a price on the rate: sigma shrinks to next to nothing, and what is left is an autoencoder.
-    Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORT)),
+    Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER)),
     # Twins of equal size: what one does better than the other is not for want of parameters.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_TWIN), TrainingConfig(**_LONG)),
     Configuration(
