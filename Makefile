@@ -7,7 +7,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # In a container everybody is root, and Jupyter must be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: lab test notebooks data format clean train-%
+.PHONY: lab test notebooks data format clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/course
