@@ -15,6 +15,7 @@ HEAVY = {
     "pretty_midi": {"midi", "extraction"},
     "mido": {"midi"},
     "music21": {"scores"},
+    "sklearn": {"projections"},
     "anywidget": {"widgets"},
 }
 

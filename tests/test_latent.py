@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.latent import lerp, slerp
+from mvae_lib.encoders import Posterior
+from mvae_lib.latent import at_distance, from_map, lerp, path_through, similar, slerp, slice_grid, slice_through
 
 T = torch.linspace(0, 1, 9)
 
@@ -111,3 +112,92 @@ def test_points_of_different_spaces_are_refused(way):
         way(draw(8), draw(1), 0.5)
     with pytest.raises(ValueError, match="one space"):
         way(torch.tensor(1.0), torch.tensor(2.0), 0.5)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("way", [lerp, slerp])
+def test_a_path_meets_every_stop_and_its_legs_are_ways_of_equal_steps(way):
+    stops = draw(4, 6)
+    path = path_through(stops, steps=5, way=way)
+    assert path.shape == (16, 6)
+    assert torch.equal(path[::5], stops)
+    torch.testing.assert_close(path[5:11], way(stops[1], stops[2], torch.linspace(0, 1, 6)))
+    assert torch.equal(path_through(stops, steps=1, way=way), stops)
+
+
+def test_a_path_needs_two_stops_and_a_step():
+    with pytest.raises(ValueError, match="two stops"):
+        path_through(draw(1, 6), 3)
+    with pytest.raises(ValueError, match="two stops"):
+        path_through(draw(6), 3)
+    with pytest.raises(ValueError, match="one step"):
+        path_through(draw(2, 6), 0)
+
+
+@pytest.mark.parametrize("way", [lerp, slerp])
+@pytest.mark.parametrize("corners", [3, 4])
+def test_a_slice_meets_its_corners_and_its_edges_are_ways(way, corners):
+    z = draw(corners, 6)
+    grid = slice_grid(z, rows=4, columns=5, way=way)
+    assert grid.shape == (4, 5, 6)
+    for row, column, corner in ((0, 0, 0), (0, -1, 1), (-1, 0, 2), (-1, -1, -1)):
+        torch.testing.assert_close(grid[row, column], z[corner], atol=1e-6, rtol=0)
+    torch.testing.assert_close(grid[0], way(z[0], z[1], torch.linspace(0, 1, 5)))
+    torch.testing.assert_close(grid[:, 0], way(z[0], z[2], torch.linspace(0, 1, 4)), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(grid[:, -1], way(z[1], z[-1], torch.linspace(0, 1, 4)), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(grid[1, 3], slice_through(z, torch.tensor(0.75), torch.tensor(1 / 3), way))
+
+
+def test_a_slice_by_lines_is_bilinear():
+    z = draw(4, 6)
+    s, t = torch.tensor(0.3), torch.tensor(0.8)
+    by_hand = 0.7 * 0.2 * z[0] + 0.3 * 0.2 * z[1] + 0.7 * 0.8 * z[2] + 0.3 * 0.8 * z[3]
+    torch.testing.assert_close(slice_through(z, s, t, lerp), by_hand)
+
+
+def test_a_slice_by_arcs_stays_on_the_shell_and_one_by_lines_does_not():
+    z = 5 * torch.nn.functional.normalize(draw(4, 32), dim=-1)
+    torch.testing.assert_close(slice_grid(z, 5, 5).norm(dim=-1), torch.full((5, 5), 5.0))
+    assert slice_grid(z, 5, 5, lerp)[2, 2].norm() < 3.5
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (5, 6), (6,), (1, 4, 6)])
+def test_a_slice_has_three_or_four_corners(shape):
+    with pytest.raises(ValueError, match="three or four"):
+        slice_grid(draw(*shape), 3, 3)
+
+
+def test_similar_melodies_scatter_by_their_own_sigma():
+    sigma = torch.tensor([[0.1, 1.0, 0.0], [2.0, 0.5, 0.3]])
+    posterior = Posterior(draw(2, 3), sigma)
+    z = similar(posterior, 20_000, seeded(), scale=2.0)
+    assert z.shape == (20_000, 2, 3)
+    torch.testing.assert_close(z.mean(0), posterior.mu, atol=0.1, rtol=0)
+    torch.testing.assert_close(z.std(0), 2 * sigma, atol=0.05, rtol=0.02)
+    assert torch.equal(similar(posterior, 4, seeded(), scale=0.0), posterior.mu.expand(4, 2, 3))
+    assert torch.equal(similar(posterior, 4, seeded(7)), similar(posterior, 4, seeded(7)))
+    assert not torch.equal(similar(posterior, 4, seeded(7)), similar(posterior, 4, seeded(8)))
+
+
+def test_neighbours_at_a_distance_are_at_that_distance_in_all_directions():
+    mu = draw(2, 16)
+    z = at_distance(mu, 3.0, 5000, seeded())
+    torch.testing.assert_close((z - mu).norm(dim=-1), torch.full((5000, 2), 3.0))
+    torch.testing.assert_close(z.mean(0), mu, atol=0.06, rtol=0)
+
+
+def test_a_place_on_the_map_has_the_z_of_what_is_nearest():
+    points, z = draw(50, 2), draw(50, 8, seed=1)
+    torch.testing.assert_close(from_map(points, z, points), z)
+    assert torch.equal(from_map(points, z, points[3] + 1e-3, neighbours=1), z[3])
+    line, ends = torch.tensor([[0.0, 0.0], [4.0, 0.0], [90.0, 0.0]]), torch.tensor([[0.0], [8.0], [1000.0]])
+    torch.testing.assert_close(from_map(line, ends, torch.tensor([2.0, 0.0]), 2), torch.tensor([4.0]))
+    torch.testing.assert_close(from_map(line, ends, torch.tensor([1.0, 0.0]), 2), torch.tensor([0.8]))  # weights 9 : 1
+    assert from_map(points, z, torch.zeros(3, 4, 2)).shape == (3, 4, 8)
+    twice = from_map(points[[0, 0, 1]], z[:3], points[0], 3)
+    torch.testing.assert_close(twice, (z[0] + z[1]) / 2)  # two melodies at one place
+    with pytest.raises(ValueError, match="51 neighbours among 50"):
+        from_map(points, z, points, 51)
