@@ -4,6 +4,7 @@ Chapter: all. A figure's title states what it shows; the sentence after it in th
 readers who cannot see it.
 """
 
+import io
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -14,6 +15,7 @@ from matplotlib.ticker import MultipleLocator
 
 from mvae_lib import palette
 from mvae_lib.melody import STEPS_PER_BAR, pitch_name, tokens_to_notes
+from mvae_lib.rate_distortion import lower_hull
 
 
 def set_style() -> None:
@@ -105,3 +107,38 @@ def scatter_by_value(points: np.ndarray, values: np.ndarray, title: str, label: 
     ax.figure.colorbar(dots, ax=ax, label=label)
     ax.set(title=title, xticks=[], yticks=[])
     return ax
+
+
+def rate_distortion(
+    rate: Sequence[float], distortion: Sequence[float], names: Sequence[str], title: str, tangents: Sequence[float] = ()
+) -> Axes:
+    """Models as points on the plane of rate and distortion (nats a melody), with their lower hull.
+
+    A point above the hull has the accent colour. For each beta of `tangents`, the line of slope -beta that touches the
+    hull: on it, distortion + beta * rate is the lowest of all models. Chapter: 05.
+    """
+    _, ax = plt.subplots(figsize=(7.5, 4))
+    rate, distortion = np.asarray(rate, float), np.asarray(distortion, float)
+    hull = lower_hull(rate, distortion)
+    reach = 0.12 * max(np.ptp(rate), 1.0)
+    for beta in tangents:
+        best = (distortion + beta * rate).argmin()
+        ends = rate[best] + np.array([-reach, reach]) / np.hypot(1, beta)
+        line = distortion[best] - beta * (ends - rate[best])
+        ax.plot(ends, line, color=palette.MUTED, linewidth=1, linestyle="--", zorder=1)
+    ax.plot(rate[hull], distortion[hull], color=palette.NOTE, zorder=2)
+    colors = [palette.NOTE if i in hull else palette.ACCENT for i in range(len(rate))]
+    ax.scatter(rate, distortion, color=colors, zorder=3)
+    for x, y, name in zip(rate, distortion, names, strict=True):
+        ax.annotate(name, (x, y), xytext=(7, 6), textcoords="offset points")
+    ax.set(title=title, xlabel="rate, nats a melody", ylabel="distortion, nats a melody")
+    ax.grid()
+    return ax
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG, and closed: for a `widgets.Image` whose pictures are drawn beforehand."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    return file.getvalue()
