@@ -72,8 +72,8 @@ def fit_conditional_vectors(z: Tensor, attributes: Mapping[str, np.ndarray]) -> 
     """Vectors of attributes *given the others*: how z differs between melodies that differ in one attribute alone.
 
     A linear regression of z `[N, Z]` on all attributes `[N]` at once; each direction is a regression coefficient times
-    the attribute's gap, so that a strength means the same as with `attribute_vector`. Melodies for which any attribute is
-    NaN are left out. Raises as `attribute_vector`.
+    the attribute's gap, so that a strength means the same as with `attribute_vector`. Melodies for which any attribute
+    is NaN are left out. Raises as `attribute_vector`.
     """
     gaps = {name: vector.gap for name, vector in fit_attribute_vectors(z, attributes).items()}
     values = torch.from_numpy(np.stack([np.asarray(value, float) for value in attributes.values()], 1))  # [N, A]

@@ -2,8 +2,8 @@
 
 The model is frozen. Two small networks learn to judge points of its latent space: a **realism critic** tells codes of
 real melodies from draws of the prior, an **attribute critic** tells codes of melodies that have a property from those
-that have it not. A wish is then a point that the critics like and that is not far from where we began, found by following
-the gradient with respect to z:
+that have it not. A wish is then a point that the critics like and that is not far from where we began, found by
+following the gradient with respect to z:
 
     minimise over z':  sum over critics of -log sigmoid(critic(z')) + distance_weight * distance(z', z)
 
@@ -46,7 +46,7 @@ class Critic(nn.Module):
 def train_realism_critic(
     posterior: Posterior, generator: torch.Generator | None, updates: int = 900, batch: int = 256, rounds: int = 3
 ) -> Critic:
-    """A critic that says yes to codes of real melodies, no to draws of the prior: mu and sigma `[N, Z]` of training data.
+    """A critic that says yes to codes of real melodies (mu and sigma `[N, Z]` of training data), no to prior draws.
 
     A critic that has seen two clouds only is easily fooled by a search between them. So in each of the `rounds` after
     the first, half of the no-examples are what `constrain` makes of prior draws by the critic so far.

@@ -9,8 +9,8 @@ probe on a note histogram (no model at all), on an untrained encoder (no learnin
     probe_table({"z": (mu_train, mu_test), ...}, train.book, test.book)   # {"majority": .52, "z": .63, ...}
 
 Chapter: 08. Source: van der Maaten and Hinton 2008, Visualizing Data Using t-SNE; Alain and Bengio 2016, Understanding
-Intermediate Layers Using Linear Classifier Probes; Hewitt and Liang 2019, Designing and Interpreting Probes with Control
-Tasks.
+Intermediate Layers Using Linear Classifier Probes; Hewitt and Liang 2019, Designing and Interpreting Probes with
+Control Tasks.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ from torch import nn
 def fit_pca(z: ArrayLike, dimensions: int = 2) -> PCA:
     """The directions of the largest variance of z `[N, Z]`, widest first.
 
-    Of the result, `transform` projects `[N, Z]` -> `[N, dimensions]`, `inverse_transform` leads back to the point of the
-    plane, and `explained_variance_ratio_` says how much of the variance each direction holds.
+    Of the result, `transform` projects `[N, Z]` -> `[N, dimensions]`, `inverse_transform` leads back to the point of
+    the plane, and `explained_variance_ratio_` says how much of the variance each direction holds.
     """
     return PCA(dimensions, svd_solver="full").fit(np.asarray(z))
 
@@ -92,6 +92,6 @@ def untrained(model: nn.Module, seed: int) -> nn.Module:
 
 
 def silhouette(points: ArrayLike, labels: ArrayLike, sample: int = 2000, seed: int = 0) -> float:
-    """How well groups stand apart in z or on a map, -1 to 1; 0: not at all. From `sample` points where there are more."""
+    """How well groups stand apart in z or on a map, -1 to 1; 0: not at all. From at most `sample` of the points."""
     points = np.asarray(points)
     return float(silhouette_score(points, np.asarray(labels), sample_size=min(sample, len(points)), random_state=seed))
