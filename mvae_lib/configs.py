@@ -208,10 +208,10 @@ _SHORT = {
 _SHORTER = _SHORT | {"updates": 6_000, "learning_rate_decay": 0.999}
 _SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "z_per_step": True, "balanced_start": True}
 _LONG = {  # the objective of the reference's 16-bar models; 16 bars hold much
-    "updates": 3_000,
+    "updates": 2_000,
     "batch": 32,
     "learning_rate": 3e-3,
-    "learning_rate_decay": 0.999,
+    "learning_rate_decay": 0.9985,
     "max_beta": 0.2,
     "free_bits": 256.0,
     "transposition": 5,
