@@ -142,3 +142,30 @@ def as_png(figure: Figure) -> bytes:
     figure.savefig(file, format="png")
     plt.close(figure)
     return file.getvalue()
+
+
+def by_bar(series: dict[str, Sequence[float]], title: str, unit: str, ax: Axes | None = None) -> Axes:
+    """One line a series over the positions of the bars in a melody, counted from 1; the scale begins at 0."""
+    ax = ax or plt.gca()
+    for name, values in series.items():
+        ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3, label=name)
+    ax.set(title=title, xlabel="bar", ylabel=unit)
+    ax.set_ylim(bottom=0)
+    ax.xaxis.set_major_locator(MultipleLocator(4, offset=1))
+    ax.grid(axis="y")
+    ax.legend()
+    return ax
+
+
+def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
+    """Matrices `[bars, bars]` side by side on one scale from 0 to 1, light for alike; bars are counted from 1."""
+    figure, axes = plt.subplots(1, len(matrices), figsize=(7.5, 2.9 if len(matrices) < 4 else 2.6), squeeze=False)
+    for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        bars = len(matrix)
+        image = ax.imshow(matrix, vmin=0, vmax=1, cmap="viridis", extent=(0.5, bars + 0.5, bars + 0.5, 0.5))
+        ax.set_title(name, fontsize=9.5)
+        ax.set(xticks=range(1, bars + 1, 4), yticks=range(1, bars + 1, 4))
+    axes[0, 0].set(xlabel="bar", ylabel="bar")
+    figure.colorbar(image, ax=axes, label="similarity", shrink=0.8)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure

@@ -11,7 +11,7 @@ LIBRARY = Path(__file__).resolve().parents[1] / "mvae_lib"
 FLOORS = ("ground", "sound", "data", "model", "work", "faces", "command")
 HEAVY = {
     "torch": {"model", "work", "faces", "command"},
-    "matplotlib": {"plots"},
+    "matplotlib": {"plots", "diagrams"},
     "pretty_midi": {"midi", "extraction"},
     "mido": {"midi"},
     "music21": {"scores"},

@@ -65,3 +65,18 @@ def test_a_figure_becomes_the_bytes_of_a_picture_and_is_closed():
     figure = plots.piano_roll(np.full(16, 41)).figure
     assert plots.as_png(figure).startswith(b"\x89PNG")
     assert not plt.fignum_exists(figure.number)
+
+
+def test_a_line_for_each_series_begins_at_bar_1():
+    ax = plots.by_bar({"flat": [0.5, 0.25, 0.125], "hierarchical": [0.5, 0.5, 0.5]}, "title", "share")
+    assert [list(line.get_xdata()) for line in ax.lines] == [[1, 2, 3]] * 2
+    assert ax.get_ylim()[0] == 0
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["flat", "hierarchical"]
+
+
+def test_similarity_matrices_share_one_scale_and_count_bars_from_1():
+    figure = plots.similarity_matrices({"a": np.eye(16), "b": np.ones((16, 16))}, "title")
+    images = [ax.images[0] for ax in figure.axes if ax.images]
+    assert [image.get_clim() for image in images] == [(0, 1)] * 2
+    assert list(images[0].axes.get_xticks()) == [1, 5, 9, 13]
+    assert images[0].get_extent() == [0.5, 16.5, 16.5, 0.5]
