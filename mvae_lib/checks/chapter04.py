@@ -222,7 +222,7 @@ def _lost_gradient(model: VAE, mine: Callable[[], Tensor], tokens: Tensor, eps: 
     found = gradient(mine())
     known = {
         "": "",
-        "mu-of-z sigma-of-kl": "Nothing has changed yet: mu hears nothing of the reconstruction, sigma nothing of the KL.",
+        "mu-of-z sigma-of-kl": "Nothing has changed yet: both detaches are still at work.",
         "mu-of-z": "One of the two: sigma hears of the KL again. mu is still cut off from the reconstruction.",
         "sigma-of-kl": "One of the two: mu hears of the reconstruction again. sigma is still cut off from the KL.",
         "z": "Now z as a whole is cut off: the encoder learns from the KL alone.",
