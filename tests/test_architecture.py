@@ -16,7 +16,7 @@ HEAVY = {
     "mido": {"midi"},
     "music21": {"scores"},
     "sklearn": {"projections"},
-    "anywidget": {"widgets"},
+    "anywidget": {"widgets", "instruments"},
 }
 
 

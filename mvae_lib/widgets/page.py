@@ -39,20 +39,23 @@ def alt_text(rolls: tuple[Roll, ...], title: str) -> str:
 def player_script() -> str:
     """The JavaScript of all players, with the palette set and without comments."""
     palette = {"light": LIGHT._asdict(), "dark": DARK._asdict()}
-    return f"globalThis.mvaePalette={json.dumps(palette, separators=(',', ':'))};\n{_without_comments('player.js')}"
+    return f"globalThis.mvaePalette={json.dumps(palette, separators=(',', ':'))};\n{_script('player.js')}"
 
 
 @cache
 def widget_module() -> str:
     """The JavaScript module that anywidget loads: the players and the glue to their Python side."""
-    return f"{player_script()}\n{_without_comments('widget.js')}"
+    return f"{player_script()}\n{_script('widget.js')}"
 
 
-def _without_comments(name: str) -> str:
+def _script(name: str) -> str:
+    return without_comments((files(__package__) / name).read_text(encoding="utf-8"))
+
+
+def without_comments(script: str) -> str:
     """A script without the lines that only comment, without indentation and without empty lines.
 
     Comments at the end of a line stay, since telling them from text would take a parser; our scripts have none.
     """
-    lines = (files(__package__) / name).read_text(encoding="utf-8").splitlines()
-    stripped = (line.strip() for line in lines)
+    stripped = (line.strip() for line in script.splitlines())
     return "\n".join(line for line in stripped if line and not line.startswith("//"))

@@ -1,0 +1,21 @@
+// The glue between an instrument in Python (base.py) and its views on the page; anywidget calls render for each view.
+export default {
+  render({ model, el }) {
+    const element = document.createElement(model.get("element"));
+    element.ask = (wish) => {
+      model.set("wish", wish);
+      model.save_changes();
+    };
+    element.giveFile = (place, name, bytes) => model.send({ place, name }, undefined, [bytes]);
+    element.setData(model.get("data"));
+    const listeners = {
+      "change:data": () => element.setData(model.get("data")),
+      "change:answer": () => element.take(model.get("answer")),
+    };
+    for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+    el.append(element);
+    return () => {
+      for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
+    };
+  },
+};
