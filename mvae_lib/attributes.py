@@ -77,6 +77,17 @@ def syncopation_8th(tokens: np.ndarray) -> np.ndarray:
     return _share(syncopated.sum(-1), onsets.sum(-1))
 
 
+def one_key(tokens: np.ndarray) -> np.ndarray:
+    """The share of the notes that one major scale can hold, the best of the twelve: tokens `[..., steps]` -> `[...]`.
+
+    It hears what a listener with a short memory cannot: that two halves of a melody are in two keys. NaN where there is
+    no note.
+    """
+    onsets, pitch = _onsets(tokens)
+    held = [(onsets & np.isin((pitch + key) % 12, C_MAJOR)).sum(-1) for key in range(12)]
+    return _share(np.max(held, axis=0), onsets.sum(-1))
+
+
 ATTRIBUTES: MappingProxyType[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
     {
         "note density": note_density,

@@ -169,3 +169,46 @@ def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
     figure.colorbar(image, ax=axes, label="similarity", shrink=0.8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return figure
+
+
+def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel: str) -> Figure:
+    """Panels side by side over one scale: under each panel's name (what is measured, with its unit) its lines by name.
+
+    A line of one number is level, for what is compared with. The legend stands in the first panel.
+    """
+    figure, axes = plt.subplots(1, len(panels), squeeze=False)
+    for ax, (measure, lines) in zip(axes.flat, panels.items(), strict=True):
+        for name, values in lines.items():
+            if len(values) == 1:
+                ax.axhline(values[0], color=palette.MUTED, linewidth=1, linestyle="--", label=name)
+            else:
+                ax.plot(x, values, marker="o", markersize=3, label=name)
+        ax.set_title(measure, fontsize=9.5)
+        ax.set_xlabel(xlabel)
+        ax.grid(axis="y")
+    axes[0, 0].legend(fontsize=8)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
+    """Matrices `[rows, columns]` of positive and negative numbers as numbers on colours, above one another.
+
+    The first rows, one for each column, belong to the columns: their diagonal has a frame.
+    """
+    figure, axes = plt.subplots(len(matrices), 1, figsize=(7.5, 0.6 + 2.9 * len(matrices)), squeeze=False)
+    for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
+        ax.imshow(matrix, vmin=-2, vmax=2, cmap="PuOr_r", aspect="auto")
+        for row, column in np.ndindex(matrix.shape):
+            value = matrix[row, column]
+            ink = "white" if abs(value) > 1.2 else palette.INK
+            ax.text(column, row, f"{value:+.1f}", ha="center", va="center", color=ink, fontsize=8.5)
+            if row == column:
+                ax.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=palette.INK))
+        ax.set_title(name, fontsize=9.5)
+        ax.set_xticks(range(len(columns)), [column.replace(" ", "\n", 1) for column in columns], fontsize=8)
+        ax.set_yticks(range(len(rows)), rows, fontsize=8)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return figure

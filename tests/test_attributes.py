@@ -8,6 +8,7 @@ from mvae_lib.attributes import (
     mean_pitch,
     note_density,
     note_histogram,
+    one_key,
     pitch_range,
     syncopation_8th,
     syncopation_16th,
@@ -128,3 +129,12 @@ def test_tokens_that_are_none_are_refused():
     for measure in (*ATTRIBUTES.values(), note_histogram):
         with pytest.raises(ValueError, match="0 to 89"):
             measure(np.array([90, 0]))
+
+
+def test_one_key_is_the_best_scale_in_whatever_key():
+    scale = bar(s0=C4, s2=D4, s4=E4, s6=C4 + 5, s8=G4, s10=C4 + 9, s12=C4 + 11, s14=C5)
+    assert one_key(scale) == one_key(transpose(scale, 3)) == 1
+    away = bar(s0=C4, s2=D4, s4=E4, s6=C4 + 6, s8=G4, s10=C4 + 9, s12=C4 + 10, s14=C5)  # F sharp beside B flat
+    assert one_key(away) == 7 / 8
+    assert np.isnan(one_key(bar()))
+    assert one_key(np.stack([[scale, away]])).tolist() == [[1, 7 / 8]]

@@ -80,3 +80,22 @@ def test_similarity_matrices_share_one_scale_and_count_bars_from_1():
     assert [image.get_clim() for image in images] == [(0, 1)] * 2
     assert list(images[0].axes.get_xticks()) == [1, 5, 9, 13]
     assert images[0].get_extent() == [0.5, 16.5, 16.5, 0.5]
+
+
+def test_along_draws_a_line_for_many_numbers_and_a_level_for_one():
+    panels = {"up": {"path": [1, 2, 3], "real": [1.5]}, "down": {"path": [3, 2, 1]}}
+    figure = plots.along([0, 0.5, 1], panels, "title", "share")
+    first, second = figure.axes
+    assert first.lines[0].get_xydata().tolist() == [[0, 1], [0.5, 2], [1, 3]]
+    assert set(first.lines[1].get_ydata()) == {1.5}
+    assert [ax.get_title() for ax in (first, second)] == ["up", "down"]
+    assert first.get_legend() is not None and second.get_legend() is None
+
+
+def test_effects_show_each_number_and_frame_the_diagonal():
+    matrix = np.array([[2.0, -0.5], [0.04, 1.0], [0.1, 0.2]])
+    figure = plots.effects({"added": matrix, "subtracted": -matrix}, ["a", "b", "random"], ["a", "b"], "title")
+    added, subtracted = figure.axes
+    assert [text.get_text() for text in added.texts] == ["+2.0", "-0.5", "+0.0", "+1.0", "+0.1", "+0.2"]
+    assert [patch.get_xy() for patch in subtracted.patches] == [(-0.5, -0.5), (0.5, 0.5)]
+    assert [label.get_text() for label in added.get_yticklabels()] == ["a", "b", "random"]
