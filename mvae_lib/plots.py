@@ -136,6 +136,28 @@ def rate_distortion(
     return ax
 
 
+def number_grid(
+    values: np.ndarray, rows: Sequence[object], columns: Sequence[object], title: str, signed: bool = False
+) -> Axes:
+    """A table `[rows, columns]` as a picture: each number in a cell that is the darker the larger the number is.
+
+    `signed`: two colours, one for each sign, and white for 0. Chapter: 05.
+    """
+    values = np.asarray(values, float)
+    _, ax = plt.subplots(figsize=(7.5, 0.9 + 0.36 * len(rows)))
+    depth = np.sqrt(np.abs(values) / max(np.abs(values).max(), 1e-12))  # the root, so that small ones differ too
+    scale = {"cmap": "PuOr", "vmin": -1, "vmax": 1} if signed else {"cmap": "Blues", "vmin": 0, "vmax": 1}
+    ax.imshow(depth * np.sign(values) if signed else depth, aspect="auto", **scale)
+    for (i, j), value in np.ndenumerate(values):
+        color = palette.PAPER if depth[i, j] > 0.75 else palette.INK
+        ax.text(j, i, f"{value:.1f}".replace("-0.0", "0.0"), ha="center", va="center", color=color)
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.set(title=title)
+    return ax
+
+
 def as_png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG, and closed: for a `widgets.Image` whose pictures are drawn beforehand."""
     file = io.BytesIO()

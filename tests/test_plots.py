@@ -99,3 +99,14 @@ def test_effects_show_each_number_and_frame_the_diagonal():
     assert [text.get_text() for text in added.texts] == ["+2.0", "-0.5", "+0.0", "+1.0", "+0.1", "+0.2"]
     assert [patch.get_xy() for patch in subtracted.patches] == [(-0.5, -0.5), (0.5, 0.5)]
     assert [label.get_text() for label in added.get_yticklabels()] == ["a", "b", "random"]
+
+
+def test_a_number_grid_writes_each_number_where_it_belongs_and_no_minus_zero():
+    ax = plots.number_grid(np.array([[-0.01, 2.0], [-3.0, 0.5]]), ["a", "b"], [1, 2], "title", signed=True)
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {
+        (0, 0): "0.0",
+        (1, 0): "2.0",
+        (0, 1): "-3.0",
+        (1, 1): "0.5",
+    }
+    plots.number_grid(np.zeros((1, 2)), ["a"], [1, 2], "all alike")
