@@ -129,8 +129,9 @@ def rate_distortion(
     ax.plot(rate[hull], distortion[hull], color=palette.NOTE, zorder=2)
     colors = [palette.NOTE if i in hull else palette.ACCENT for i in range(len(rate))]
     ax.scatter(rate, distortion, color=colors, zorder=3)
-    for x, y, name in zip(rate, distortion, names, strict=True):
-        ax.annotate(name, (x, y), xytext=(7, 6), textcoords="offset points")
+    for i, name in enumerate(names):  # nothing is drawn below the hull, and nothing right of what is above it
+        place = {"xytext": (-5, -13), "ha": "right"} if i in hull else {"xytext": (7, 3)}
+        ax.annotate(name, (rate[i], distortion[i]), textcoords="offset points", **place)
     ax.set(title=title, xlabel="rate, nats a melody", ylabel="distortion, nats a melody")
     ax.grid()
     return ax
