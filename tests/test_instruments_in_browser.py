@@ -366,6 +366,7 @@ def test_the_slider_plays_the_nearest_step_without_python(show):
     shown.slider().fill("0.45")
     assert shown.loud()
     assert shown.pitches == [4, 8]
+    assert shown.evaluate("view.ui.strip.position") == 16  # the beginning of the third step
     assert shown.title == "55 % low, 45 % high"
     assert shown.slider().get_attribute("aria-valuetext") == shown.title
 

@@ -134,10 +134,11 @@ def test_decimals_compare_within_the_tolerance_and_all_else_exactly(text, refere
     assert same_but_for_last_digits(text, reference) is same
 
 
+@pytest.mark.parametrize("element", ["mvae-player", "mvae-map"])
 @pytest.mark.parametrize(("tags", "same"), [([], False), (["live-sound"], True)])
-def test_only_a_cell_tagged_live_sound_may_play_other_notes(tags, same):
+def test_only_a_cell_tagged_live_sound_may_play_other_notes(tags, same, element):
     def html(notes):
-        text = {"text/html": f"<mvae-player data-x='{notes}'></mvae-player>", "text/plain": f"{notes} notes"}
+        text = {"text/html": f"<{element} data-x='{notes}'></{element}>", "text/plain": f"{notes} notes"}
         return [new_output("display_data", data=text)]
 
     def exactly(outputs, stored, skip_compare):

@@ -22,8 +22,8 @@
         this.turn();
       };
       strip.addEventListener("mvae-change", ({ detail }) => this.follow(detail));
-      buttons.append(this.fileButton("Open a MIDI file as the first melody", "start"), " ");
-      buttons.append(this.fileButton("Open a MIDI file as the last melody", "finish"));
+      buttons.append(this.fileButton("Open a MIDI file as the first melody", "start", "MIDI as first…"), " ");
+      buttons.append(this.fileButton("Open a MIDI file as the last melody", "finish", "MIDI as last…"));
       this.takesFiles(start, "start");
       this.takesFiles(finish, "finish");
     }
@@ -74,7 +74,14 @@
 
     turn() {
       this.label();
+      this.mark();
       this.ask({ t: +this.ui.slider.value, way: this.ui.way.selectedIndex });
+    }
+
+    // The strip's playhead goes where the slider stands, so that it plays on from there.
+    mark() {
+      const { strip, slider } = this.ui;
+      if (!strip.playing) strip.seek(Math.round(slider.value * (this.path.length - 1)) * melody(this.path[0]).beats);
     }
 
     fallBack() {
@@ -90,6 +97,7 @@
         this.build();
       }
       this.label();
+      this.mark();
       if (clip !== undefined) this.ui.player.setData({ title: this.words(t), melodies: [melody(clip)] });
     }
 

@@ -223,9 +223,9 @@
       });
     }
 
-    fileButton(label, place) {
+    fileButton(label, place, text = "MIDI…") {
       const button = document.createElement("button");
-      button.textContent = "MIDI…";
+      button.textContent = text;
       button.title = label;
       button.setAttribute("aria-label", label);
       button.onclick = () => {

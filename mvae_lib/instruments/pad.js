@@ -96,10 +96,10 @@ Enter plays, space or k stops"></canvas></div>
 
     show({ clip, x, y }, wish) {
       if (clip === undefined) return;
-      if (wish) return this.hear(clip, this.words({ x, y }), wish.fromStart);
+      if (wish) return this.hear(clip, "a blend of four", wish.fromStart);
       this.place = { x, y };
       this.ui.about.textContent = this.words(this.place);
-      this.ui.player.setData({ title: this.words(this.place), melodies: [melody(clip)] });
+      this.ui.player.setData({ title: "a blend of four", melodies: [melody(clip)] });
       this.draw();
     }
 
