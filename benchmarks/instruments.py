@@ -3,7 +3,8 @@
     python benchmarks/instruments.py [--model mel_2bar] [--times 20]
 
 Measured on the page: from the time stamp of the browser's event to the time at which the synthesiser begins with the
-melody that Python has decoded (a rest at its beginning does not count). What the sound card adds is not in it. Needs playwright and a chromium on the PATH.
+melody that Python has decoded (a rest at its beginning does not count). What the sound card adds is not in it. Needs
+playwright and a chromium on the PATH.
 """
 
 import argparse

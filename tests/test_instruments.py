@@ -6,12 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from itertools import combinations
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from test_widgets import VISION, cielab, contrast, luminance
 
+from mvae_lib import palette
 from mvae_lib.attribute_vectors import AttributeVector
 from mvae_lib.instruments import AttributeMixer, Blender, LatentMap, MelodyPad
 from mvae_lib.instruments.page import FIRST_LETTER, SERIES, clip, instrument_module, instrument_script
@@ -419,3 +422,16 @@ def test_a_vector_without_a_measure_is_refused():
         AttributeMixer(melody(0, 0), encode, decode, {})
     with pytest.raises(ValueError, match="no slider third; there are: first, second"):
         a_mixer().mix(third=1.0)
+
+
+# ---- Colours of groups
+
+
+@pytest.mark.parametrize(("name", "theme"), [("light", palette.LIGHT), ("dark", palette.DARK)])
+def test_groups_stand_out_from_their_paper_and_from_one_another_for_every_eye(name, theme):
+    for colour in SERIES[name]:
+        assert contrast(colour, theme.paper) >= 3
+    for seen in VISION.values():
+        places = [cielab(np.array(seen) @ luminance(colour)) for colour in SERIES[name]]
+        for one, other in combinations(places, 2):
+            assert np.linalg.norm(one - other) > 12

@@ -11,7 +11,12 @@ They know no model: they are given `decode` (z `[B, Z]` -> tokens `[B, T]`) and,
     model = load_pretrained("mel_2bar")
     Blender(a, b, encode=lambda tokens: encode_all(model, tokens).mu, decode=model.decode)
 
-Without a kernel, as in a page made by nbconvert, they play what was computed when the cell ran. Chapter: 08.
+Without a kernel, as in a page made by nbconvert, they play what was computed when the cell ran. A notebook that was
+saved in JupyterLab holds their live views as well, which nbconvert would prefer; for a page that can be played, say
+`jupyter nbconvert --to html --NbConvertBase.display_data_priority='["text/html", "image/png", "text/plain"]'`, or store
+the notebook by `tools/notebooks.py`, as the course does.
+
+Chapter: 08.
 """
 
 from mvae_lib.instruments.blender import Blender

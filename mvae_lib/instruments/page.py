@@ -22,7 +22,7 @@ FIRST_LETTER = 35  # of the 90 letters that stand for the classes; instrument.js
 # The series of the plots on light paper; on dark paper, colours as far apart for every eye.
 SERIES = {
     "light": palette.SERIES,
-    "dark": (palette.DARK.keys, palette.DARK.accent, palette.DARK.bass, palette.DARK.drums, "#2fd0b5"),
+    "dark": (palette.DARK.keys, palette.DARK.accent, palette.DARK.bass, palette.DARK.drums, "#9a6cf0"),
 }
 
 Json = dict[str, Any]
