@@ -161,7 +161,9 @@ def _epilog(*commands: str) -> str:
 
 
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the folder of a trained model")
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="the folder of a trained model, or a shipped one: mel_2bar"
+    )
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from mvae_lib import checkpoints, decoding, evaluation, latent, report, training
+from mvae_lib import checkpoints, decoding, evaluation, latent, pretrained, report, training
 from mvae_lib.audio import synthesize, write_wav
 from mvae_lib.checkpoints import CheckpointError
 from mvae_lib.configs import Configuration, ModelConfig, named, names, to_dict
@@ -92,6 +92,7 @@ def evaluate(checkpoint: Path, split: str, draws: int, json_file: Path | None, s
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise CommandError(f"cannot write {json_file}: there is no folder {json_file.parent}; create it first")
     _check_device(device)
+    checkpoint = _folder(checkpoint)
     facts = checkpoints.read_facts(checkpoint)
     model = checkpoints.load_model(checkpoint, device)
     learned_from = _folk_melodies(model.config, "train", checkpoint)
@@ -202,9 +203,18 @@ def _bars(config: ModelConfig, label: object) -> int:
     return bars
 
 
+def _folder(checkpoint: Path) -> Path:
+    """The folder as it was given, or that of the shipped model which has this name."""
+    return (
+        pretrained.FOLDER / checkpoint
+        if str(checkpoint) in pretrained.NAMES and not checkpoint.exists()
+        else checkpoint
+    )
+
+
 def _melody_model(checkpoint: Path) -> tuple[MusicVAE, int]:
     """The model and the bars of its window."""
-    model = checkpoints.load_model(checkpoint)
+    model = checkpoints.load_model(_folder(checkpoint))
     return model, _bars(model.config, checkpoint)
 
 

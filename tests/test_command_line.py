@@ -26,6 +26,7 @@ from mvae_lib.latent import lerp, slerp
 from mvae_lib.melody import is_note_on, tokens_to_notes
 from mvae_lib.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 from mvae_lib.models import MusicVAE
+from mvae_lib.pretrained import load_pretrained
 from mvae_lib.report import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -156,6 +157,15 @@ def test_samples_are_what_the_library_draws(checkpoint):
     for number, tokens in enumerate(expected, 1):
         written = tokens_to_notes(tokens_in(Path(f"out/sample-{number}.mid")))
         assert written == tokens_to_notes(tokens)
+
+
+def test_a_shipped_model_goes_by_its_name_unless_a_folder_has_it(checkpoint):
+    run("sample", "mel_2bar", "--n", 2, "--seed", 5, "--out", "shipped")
+    expected = load_pretrained("mel_2bar").sample(2, torch.Generator().manual_seed(5)).numpy()
+    assert tokens_to_notes(tokens_in(Path("shipped/sample-1.mid"))) == tokens_to_notes(expected[0])
+    shutil.copytree(checkpoint, "mel_2bar")
+    run("sample", "mel_2bar", "--n", 2, "--seed", 5, "--out", "own")
+    assert contents(Path("own")) != contents(Path("shipped"))
 
 
 def test_more_melodies_than_are_decoded_at_once_are_all_written(checkpoint, monkeypatch):
