@@ -34,6 +34,7 @@ Enter plays, space or k stops"></canvas></div>
     build() {
       this.place ??= { x: this.data.points[0][0], y: this.data.points[0][1], point: 0 };
       this.legend();
+      this.ui.about.textContent ||= "Click a point to hear it, drag to wander between them; or use the arrow keys and Enter.";
       const count = `${this.data.points.length} melodies`;
       this.ui.canvas.setAttribute("aria-label", `Map of ${count}${this.data.title ? `: ${this.data.title}` : ""}`);
     }

@@ -49,6 +49,7 @@ Enter plays, space or k stops"></canvas></div>
       });
       this.ui.canvas.setAttribute("aria-label", `Pad between ${names.map((n, i) => `${n} (${PLACES[i]})`).join(", ")}`);
       this.pitches = rows(grid.flat());
+      this.ui.about.textContent ||= "Press anywhere and drag, or use the arrow keys.";
       if (this.dressed) this.ui.player.setData({ melodies: [melody(this.nearest(this.place))] });
     }
 
