@@ -227,7 +227,9 @@ def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Seque
             ink = "white" if abs(value) > 1.2 else palette.INK
             ax.text(column, row, f"{value:+.1f}", ha="center", va="center", color=ink, fontsize=8.5)
             if row == column:
-                ax.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=palette.INK))
+                ax.add_patch(
+                    plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=palette.INK, clip_on=False)
+                )
         ax.set_title(name, fontsize=9.5)
         ax.set_xticks(range(len(columns)), [column.replace(" ", "\n", 1) for column in columns], fontsize=8)
         ax.set_yticks(range(len(rows)), rows, fontsize=8)
