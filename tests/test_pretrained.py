@@ -67,15 +67,14 @@ def test_the_files_are_small_enough_to_clone():
     assert sum(sizes.values()) < 30 * MIB
 
 
-@pytest.mark.parametrize("twin", ["mel_16bar_hier", "mel_16bar_hier_faithful"])
-def test_the_twins_differ_in_the_decoder_alone(twin):
-    flat, hierarchical = (read_facts(FOLDER / name) for name in ("mel_16bar_flat", twin))
+def test_the_twins_differ_in_the_decoder_alone():
+    flat, hierarchical = (read_facts(FOLDER / name) for name in ("mel_16bar_flat", "mel_16bar_hier"))
     ours, theirs = flat.configuration, hierarchical.configuration
     assert ours.training == theirs.training
     assert not ours.model.hierarchical and theirs.model.hierarchical
     shared = ("steps", "heads", "z_size", "encoder_units", "encoder_layers", "balanced_start")
     assert all(getattr(ours.model, key) == getattr(theirs.model, key) for key in shared)
-    counts = [card(name)["parameters"] for name in ("mel_16bar_flat", twin)]
+    counts = [card(name)["parameters"] for name in ("mel_16bar_flat", "mel_16bar_hier")]
     assert max(counts) / min(counts) < 1.02
     assert flat.data_sha256 == hierarchical.data_sha256
 
