@@ -133,6 +133,7 @@ def rate_distortion(
         place = {"xytext": (-5, -13), "ha": "right"} if i in hull else {"xytext": (7, 3)}
         ax.annotate(name, (rate[i], distortion[i]), textcoords="offset points", **place)
     ax.set(title=title, xlabel="rate, nats a melody", ylabel="distortion, nats a melody")
+    ax.margins(x=0.08, y=0.12)
     ax.grid()
     return ax
 
