@@ -1,4 +1,4 @@
-"""The exercises of chapter 08, The latent space: walk, steer, draw."""
+"""The exercises of chapter 08, Playing the latent space."""
 
 from collections.abc import Callable
 
