@@ -218,13 +218,16 @@ def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], tit
 def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Sequence[str], title: str) -> Figure:
     """Matrices `[rows, columns]` of positive and negative numbers as numbers on colours, above one another.
 
-    The first rows, one for each column, belong to the columns: their diagonal has a frame.
+    What is below .1 in size has its colour and no number, so that the rest can be seen. The first rows, one for each
+    column, belong to the columns: their diagonal has a frame.
     """
     figure, axes = plt.subplots(len(matrices), 1, figsize=(7.5, 0.6 + 2.9 * len(matrices)), squeeze=False)
     for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
         ax.imshow(matrix, vmin=-2, vmax=2, cmap="PuOr_r", aspect="auto")
         for row, column in np.ndindex(matrix.shape):
             value = matrix[row, column]
+            if abs(value) < 0.1 and row != column:
+                continue
             ink = "white" if abs(value) > 1.2 else palette.INK
             ax.text(column, row, f"{value:+.1f}", ha="center", va="center", color=ink, fontsize=8.5)
             if row == column:
