@@ -228,7 +228,7 @@ def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Seque
             value = matrix[row, column]
             if abs(value) < 0.1 and row != column:
                 continue
-            ink = "white" if abs(value) > 1.2 else palette.INK
+            ink = "white" if abs(value) > 1 else palette.INK
             ax.text(column, row, f"{value:+.1f}", ha="center", va="center", color=ink, fontsize=8.5)
             if row == column:
                 ax.add_patch(
