@@ -1,4 +1,4 @@
-"""The exercises of chapter 03, A variational autoencoder."""
+"""The exercises of chapter 03, The variational autoencoder."""
 
 from collections.abc import Callable
 
