@@ -229,7 +229,8 @@ def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Seque
             if abs(value) < 0.1 and row != column:
                 continue
             ink = "white" if abs(value) > 1 else palette.INK
-            ax.text(column, row, f"{value:+.1f}".replace("0.", "."), ha="center", va="center", color=ink, fontsize=8.5)
+            number = f"{value:+.1f}".replace("+0.", "+.").replace("-0.", "-.")
+            ax.text(column, row, number, ha="center", va="center", color=ink, fontsize=8.5)
             if row == column:
                 ax.add_patch(
                     plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=palette.INK, clip_on=False)

@@ -93,10 +93,10 @@ def test_along_draws_a_line_for_many_numbers_and_a_level_for_one():
 
 
 def test_effects_show_each_number_and_frame_the_diagonal():
-    matrix = np.array([[2.0, -0.5], [0.04, 1.0], [0.1, 0.2]])
+    matrix = np.array([[10.0, -0.5], [0.04, 1.0], [0.1, 0.2]])
     figure = plots.effects({"added": matrix, "subtracted": -matrix}, ["a", "b", "random"], ["a", "b"], "title")
     added, subtracted = figure.axes
-    assert [text.get_text() for text in added.texts] == ["+2.0", "-.5", "+1.0", "+.1", "+.2"]
+    assert [text.get_text() for text in added.texts] == ["+10.0", "-.5", "+1.0", "+.1", "+.2"]
     assert [patch.get_xy() for patch in subtracted.patches] == [(-0.5, -0.5), (0.5, 0.5)]
     assert [label.get_text() for label in added.get_yticklabels()] == ["a", "b", "random"]
 
