@@ -39,7 +39,7 @@ class Port(nn.Module):
         """Encode, draw z, decode with teacher forcing, as `MusicVAE.forward`."""
         hot = one_hot(tokens.long(), self.config.heads[0]).float()
         encoder = self.model.encoder
-        summary = self.summary(encoder.lstm, hot)
+        summary = self.summary(encoder.lstm, hot.unflatten(1, (encoder.bars or 1, -1)).flatten(0, 1)).view(len(hot), -1)
         posterior = Posterior(encoder.mu(summary).float(), softplus(encoder.sigma(summary).float()))
         z = reparameterize(posterior, generator)
         previous = torch.cat([torch.zeros_like(hot[:, :1]), hot[:, :-1]], 1)

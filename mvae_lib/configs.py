@@ -32,6 +32,7 @@ class ModelConfig:
     conductor_units: int = 0  # 0: a flat decoder; above: a hierarchical one, and the size of a bar's embedding
     conductor_layers: int = 0
     steps_per_bar: int = STEPS_PER_BAR  # what the core decoder writes from one embedding
+    bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all bars at once
     z_per_step: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     z_per_bar: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
     balanced_start: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
@@ -53,7 +54,7 @@ class ModelConfig:
             (self.conductor_units == 0) != (self.conductor_layers == 0)
         ):
             raise ValueError("a conductor needs both units and layers; for a flat decoder, set both to 0")
-        if self.hierarchical and self.steps % self.steps_per_bar:
+        if (self.hierarchical or self.bar_encoder) and self.steps % self.steps_per_bar:
             raise ValueError(f"{self.steps} steps are not whole bars of {self.steps_per_bar}")
         if self.z_per_bar and not self.hierarchical:
             raise ValueError("z_per_bar adds to the conductor's output, and this configuration has no conductor")

@@ -6,6 +6,10 @@
 The summary is made of both directions' *final states*. The output at the last step is not the same thing: there, the
 backward direction has read one step only.
 
+An extension of ours, off by default and not in the paper: with `bars`, the LSTM reads each bar by itself and the summary
+is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later steps. Here
+they are one matrix away from mu, and all bars are read at the same time.
+
 Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3.1; Kingma and Welling 2014 (reparameterization).
 """
 
@@ -49,21 +53,42 @@ class BidirectionalEncoder(nn.Module):
         z_size: int,
         control: int = 0,
         reads_drum_bits: bool = False,
+        bars: int = 0,
+        steps_per_bar: int = 16,
         generator: torch.Generator | None = None,
     ):
-        """`units` in each direction; `control`: depth of the control signal; `reads_drum_bits`: 10 inputs for 512."""
+        """`units` in each direction; `control`: depth of the control signal; `reads_drum_bits`: 10 inputs for 512.
+
+        `bars`: of how many bars, each read by itself, a sequence is made; 0, as in the paper: it is read as a whole.
+        """
         super().__init__()
+        self.bars, self.steps_per_bar = bars, steps_per_bar
         self.heads, self.control, self.reads_drum_bits = tuple(heads), control, reads_drum_bits
         inputs = (DRUM_CLASSES + 1 if reads_drum_bits else sum(heads)) + control
         self.lstm = LSTM(inputs, units, layers, bidirectional=True, generator=generator)
-        self.mu = dense(2 * units, z_size, generator, std=0.001)
-        self.sigma = dense(2 * units, z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
+        self.mu = dense(max(bars, 1) * 2 * units, z_size, generator, std=0.001)
+        self.sigma = dense(
+            max(bars, 1) * 2 * units, z_size, generator, std=0.001
+        )  # so sigma starts at softplus(0) = .693
 
     def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
-        """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`."""
-        summary = self.summary(tokens, control)
+        """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`.
+
+        Raises ValueError for other than the encoder's number of bars, where it has one.
+        """
+        summary = self.by_bar(tokens, control) if self.bars else self.summary(tokens, control)
         dtype = self.mu.weight.dtype  # under autocast too: the KL is a difference that bfloat16 would lose
         return Posterior(self.mu(summary).to(dtype), softplus(self.sigma(summary).to(dtype)))
+
+    def by_bar(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """The summaries of all bars, side by side: `[batch, bars * 2 units]`. Raises ValueError as `forward` does."""
+        cut = (self.bars, self.steps_per_bar)
+        if tokens.shape[1] != self.bars * self.steps_per_bar:
+            raise ValueError(
+                f"this encoder reads {cut[0]} bars of {cut[1]} steps, and was given {tokens.shape[1]} steps"
+            )
+        tokens, control = (part if part is None else part.unflatten(1, cut).flatten(0, 1) for part in (tokens, control))
+        return self.summary(tokens, control).unflatten(0, (-1, self.bars)).flatten(1)
 
     def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""

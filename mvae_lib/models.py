@@ -43,6 +43,8 @@ class MusicVAE(nn.Module):
             config.z_size,
             config.control,
             reads_drum_bits=config.encoder_reads == "drum-bits",
+            bars=config.bars if config.bar_encoder else 0,
+            steps_per_bar=config.steps_per_bar,
             generator=generator,
         )
         if config.hierarchical:

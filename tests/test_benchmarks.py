@@ -18,7 +18,15 @@ HIERARCHICAL = replace(
 )
 
 
-@pytest.fixture(params=[FLAT, replace(FLAT, z_per_step=False), HIERARCHICAL], ids=["flat+z", "flat", "hierarchical"])
+MODELS = {
+    "flat+z": FLAT,
+    "flat": replace(FLAT, z_per_step=False),
+    "hierarchical": HIERARCHICAL,
+    "bars read apart": replace(HIERARCHICAL, bar_encoder=True),
+}
+
+
+@pytest.fixture(params=MODELS.values(), ids=MODELS)
 def model(request) -> MusicVAE:
     generator = torch.Generator().manual_seed(2)
     model = MusicVAE(request.param, generator)

@@ -32,8 +32,9 @@ def test_named_configurations_are_the_references(
     assert (configuration.model.z_size, configuration.model.steps) == (z_size, steps)
     assert (training.batch, training.max_beta, training.beta_rate) == (batch, max_beta, beta_rate)
     assert (training.free_bits, training.sampling_k) == (free_bits, sampling_k)
-    ours = (configuration.model.z_per_step, configuration.model.z_per_bar, configuration.model.balanced_start)
-    assert not any(ours)
+    assert not any(
+        getattr(configuration.model, key) for key in ("bar_encoder", "z_per_step", "z_per_bar", "balanced_start")
+    )
 
 
 def test_an_unknown_name_lists_the_names():
@@ -92,6 +93,7 @@ def test_whole_numbers_of_json_become_decimal_where_a_decimal_is_meant():
         ({"conductor_units": 64}, "both units and layers"),
         ({"conductor_units": 64, "conductor_layers": 1, "steps": 40}, "whole bars"),
         ({"z_per_bar": True}, "no conductor"),
+        ({"bar_encoder": True, "steps": 40}, "not whole bars"),
         ({"decoder_layers": 0}, "decoder_layers"),
     ],
 )

@@ -45,6 +45,30 @@ def test_every_token_reaches_both_halves_of_the_summary(generator):
         assert changes[:UNITS].max() > 0 and changes[UNITS:].max() > 0
 
 
+def test_bars_read_apart_are_each_read_as_a_whole(generator):
+    model, whole = encoder(generator, bars=3, steps_per_bar=4), encoder(generator)
+    whole.lstm = model.lstm
+    x = tokens(generator, 5, 12)
+    expected = torch.cat([whole.summary(bar) for bar in x.split(4, 1)], -1)
+    torch.testing.assert_close(model.by_bar(x), expected)
+    assert model(x).mu.shape == (5, Z)
+
+
+def test_a_bar_read_apart_is_a_matrix_away_from_mu(generator):
+    model = encoder(generator, bars=3, steps_per_bar=4)
+    x = tokens(generator, 5, 12)
+    other = x.clone()
+    other[:, 5] = (x[:, 5] + 1) % 90  # in the second bar
+    moved = model.by_bar(other) - model.by_bar(x)  # [batch, bars * 2 UNITS]
+    assert not moved[:, : 2 * UNITS].any() and not moved[:, 4 * UNITS :].any()
+    torch.testing.assert_close(model(other).mu - model(x).mu, moved @ model.mu.weight.T)
+
+
+def test_an_encoder_of_bars_refuses_other_lengths(generator):
+    with pytest.raises(ValueError, match="3 bars of 4 steps, and was given 9 steps"):
+        encoder(generator, bars=3, steps_per_bar=4)(tokens(generator, 2, 9))
+
+
 def test_the_posterior_starts_near_mu_0_and_sigma_ln_2(generator):
     posterior = encoder(generator)(tokens(generator, 4, 8))
     assert posterior.mu.shape == posterior.sigma.shape == (4, Z)

@@ -21,10 +21,12 @@ SMALL = {
     "hierarchical": HIERARCHICAL,
     "hierarchical with maps": replace(HIERARCHICAL, z_per_bar=True, z_per_step=True),
     "hierarchical, balanced": replace(HIERARCHICAL, balanced_start=True),
+    "hierarchical, bars read apart": replace(HIERARCHICAL, bar_encoder=True, balanced_start=True),
     "drums, balanced": replace(FLAT, heads=(512,), encoder_reads="drum-bits", balanced_start=True),
     "drums": replace(FLAT, heads=(512,), encoder_reads="drum-bits"),
     "flat trio with chords": replace(FLAT, heads=(5, 5, 9), control=4),
     "hierarchical trio with chords": replace(HIERARCHICAL, heads=(5, 5, 9), control=4),
+    "trio with chords, bars read apart": replace(HIERARCHICAL, heads=(5, 5, 9), control=4, bar_encoder=True),
 }
 
 
@@ -62,7 +64,7 @@ def size(config: ModelConfig) -> int:
     c, classes = config, sum(config.heads)
     read = 10 if c.encoder_reads == "drum-bits" else classes
     total = lstm_size(read + c.control, c.encoder_units, c.encoder_layers, 2)
-    total += 2 * dense_size(2 * c.encoder_units, c.z_size)
+    total += 2 * dense_size((c.bars if c.bar_encoder else 1) * 2 * c.encoder_units, c.z_size)
     decoders = [(c.z_size, classes)]
     if c.conductor_units:
         total += dense_size(c.z_size, 2 * c.conductor_layers * c.conductor_units)
