@@ -6,9 +6,9 @@
 The summary is made of both directions' *final states*. The output at the last step is not the same thing: there, the
 backward direction has read one step only.
 
-An extension of ours, off by default and not in the paper: with `bars`, the LSTM reads each bar by itself and the summary
-is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later steps. Here
-they are one matrix away from mu, and all bars are read at the same time.
+An extension of ours, off by default and not in the paper: with `bars`, the LSTM reads each bar by itself, and the
+summary is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later
+steps. Here they are one matrix away from mu, and all bars are read at the same time.
 
 Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3.1; Kingma and Welling 2014 (reparameterization).
 """
@@ -66,10 +66,9 @@ class BidirectionalEncoder(nn.Module):
         self.heads, self.control, self.reads_drum_bits = tuple(heads), control, reads_drum_bits
         inputs = (DRUM_CLASSES + 1 if reads_drum_bits else sum(heads)) + control
         self.lstm = LSTM(inputs, units, layers, bidirectional=True, generator=generator)
-        self.mu = dense(max(bars, 1) * 2 * units, z_size, generator, std=0.001)
-        self.sigma = dense(
-            max(bars, 1) * 2 * units, z_size, generator, std=0.001
-        )  # so sigma starts at softplus(0) = .693
+        summary = max(bars, 1) * 2 * units
+        self.mu = dense(summary, z_size, generator, std=0.001)
+        self.sigma = dense(summary, z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
 
     def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
         """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`.
@@ -84,9 +83,7 @@ class BidirectionalEncoder(nn.Module):
         """The summaries of all bars, side by side: `[batch, bars * 2 units]`. Raises ValueError as `forward` does."""
         cut = (self.bars, self.steps_per_bar)
         if tokens.shape[1] != self.bars * self.steps_per_bar:
-            raise ValueError(
-                f"this encoder reads {cut[0]} bars of {cut[1]} steps, and was given {tokens.shape[1]} steps"
-            )
+            raise ValueError(f"this encoder reads {self.bars} bars of {cut[1]} steps, and not {tokens.shape[1]} steps")
         tokens, control = (part if part is None else part.unflatten(1, cut).flatten(0, 1) for part in (tokens, control))
         return self.summary(tokens, control).unflatten(0, (-1, self.bars)).flatten(1)
 

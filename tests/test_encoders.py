@@ -65,7 +65,7 @@ def test_a_bar_read_apart_is_a_matrix_away_from_mu(generator):
 
 
 def test_an_encoder_of_bars_refuses_other_lengths(generator):
-    with pytest.raises(ValueError, match="3 bars of 4 steps, and was given 9 steps"):
+    with pytest.raises(ValueError, match="3 bars of 4 steps, and not 9 steps"):
         encoder(generator, bars=3, steps_per_bar=4)(tokens(generator, 2, 9))
 
 
