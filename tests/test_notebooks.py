@@ -67,6 +67,8 @@ def test_what_must_not_be_committed_is_found(tmp_path):
         new_code_cell("\n".join("abcdefghijklmnopqrstuvwxyz")),
         new_markdown_cell("see /home/" + "me/tune.mid"),
         new_markdown_cell("x" * notebooks.MAX_BYTES),
+        new_code_cell("def f():\n    print(1)"),
+        new_code_cell("x = 1\nprint(x)"),
     ]
     path, _ = stored(tmp_path, *cells)
     found = " | ".join(notebooks.problems(path))
@@ -76,8 +78,10 @@ def test_what_must_not_be_committed_is_found(tmp_path):
         "more than 25 lines",
         "path",
         "bytes",
+        "cell 7 has no output stored",
     ):
         assert expected in found
+    assert "cell 6" not in found  # a function that prints shows nothing yet
 
     notebook = notebooks.read(path)
     notebook.cells[0].execution_count = 17

@@ -27,6 +27,7 @@ COLOURS = 64  # in a stored figure: a third of the bytes, and no difference that
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SOLUTION = re.compile(r"(?P<indent>[ ]*)# BEGIN SOLUTION\n.*?# END SOLUTION(?=\n|$)", re.DOTALL)
 TO_DO = 'raise NotImplementedError("write your answer here")'
+SHOWS = re.compile(r"^(?:plt\.show|print|play)\(", re.MULTILINE)  # what a cell cannot do without an output
 LOCAL_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users)")
 
 
@@ -137,6 +138,8 @@ def problems(path: Path) -> list[str]:
             continue
         if cell.source.count("\n") + 1 > MAX_CELL_LINES:
             found.append(f"cell {number} has more than {MAX_CELL_LINES} lines")
+        if SHOWS.search(cell.source) and not cell.outputs:
+            found.append(f"cell {number} has no output stored: run `tools/notebooks.py` on this notebook")
         for output in cell.outputs:
             expected = "raises-exception" in cell.metadata.get("tags", [])
             if output.output_type == "error" and not expected:
