@@ -208,19 +208,20 @@ _SHORT = {
 }
 _SHORTER = _SHORT | {"updates": 6_000, "learning_rate_decay": 0.999}
 _SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "z_per_step": True, "balanced_start": True}
-_LONG = {  # the objective of the reference's 16-bar models; 16 bars hold much
-    "updates": 2_000,
+_LONG = {  # the objective of the reference's 16-bar models, with twice its free bits: 64 for two bars, as mel_2bar has
+    "updates": 4_000,
     "batch": 32,
     "learning_rate": 3e-3,
-    "learning_rate_decay": 0.9985,
+    "learning_rate_decay": 0.9994,
     "max_beta": 0.2,
-    "free_bits": 256.0,
+    "free_bits": 512.0,
     "transposition": 5,
 }
 _TWIN = {
     "steps": 16 * STEPS_PER_BAR,
     "z_size": 256,
-    "encoder_units": 192,
+    "encoder_units": 96,
+    "bar_encoder": True,
     "decoder_layers": 1,
     "balanced_start": True,
 }

@@ -111,8 +111,9 @@ def test_parameters_as_the_reference_has_them(name, count):
 
 
 def test_the_twins_are_of_one_size():
-    flat, hierarchical = (parameters(meta_model(named(f"mel_16bar_{twin}").model)) for twin in ("flat", "hier"))
-    assert flat == pytest.approx(hierarchical, rel=0.02)
+    twins = ("flat", "hier", "hier_faithful")
+    counts = [parameters(meta_model(named(f"mel_16bar_{twin}").model)) for twin in twins]
+    assert max(counts) / min(counts) < 1.02
 
 
 # ---- how it starts

@@ -17,7 +17,7 @@ from mvae_lib.models import MusicVAE
 
 FOLDER = Path(__file__).parent
 CARD = "card.json"
-NAMES = ("mel_2bar", "mel_2bar_lokl", "mel_2bar_ae", "mel_16bar_flat", "mel_16bar_hier")
+NAMES = ("mel_2bar", "mel_2bar_lokl", "mel_2bar_ae", "mel_16bar_flat", "mel_16bar_hier", "mel_16bar_hier_faithful")
 
 
 def load_pretrained(name: str) -> MusicVAE:
