@@ -37,7 +37,7 @@ def _encoder(ax: Axes, config: ModelConfig) -> None:
     who = "encoder (ours), bar by bar" if config.bar_encoder else "encoder"
     lstm = f"{who}: {_layers(config.encoder_layers)}LSTM\n{units} forwards, {units} backwards"
     _box(ax, 6.2, 0, 4.6, lstm, palette.TEAL)
-    _arrow(ax, (8.5, 0), (9.7, 0), f"[B, {(config.bars if config.bar_encoder else 1) * 2 * units:,}]")
+    _arrow(ax, (8.5, 0), (9.7, 0), f"[B, {(config.bars if config.bar_encoder else 1) * 2 * units}]")
     _box(ax, 10.7, 0, 2, f"mu, sigma\n[B, {z}]", palette.TEAL)
     _arrow(ax, (11.7, 0), (12.5, 0), "draw")
     _box(ax, 13.4, 0, 1.8, f"z\n[B, {z}]", palette.ACCENT)
