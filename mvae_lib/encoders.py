@@ -81,11 +81,11 @@ class BidirectionalEncoder(nn.Module):
 
     def by_bar(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """The summaries of all bars, side by side: `[batch, bars * 2 units]`. Raises ValueError as `forward` does."""
-        cut = (self.bars, self.steps_per_bar)
-        if tokens.shape[1] != self.bars * self.steps_per_bar:
-            raise ValueError(f"this encoder reads {self.bars} bars of {cut[1]} steps, and not {tokens.shape[1]} steps")
-        tokens, control = (part if part is None else part.unflatten(1, cut).flatten(0, 1) for part in (tokens, control))
-        return self.summary(tokens, control).unflatten(0, (-1, self.bars)).flatten(1)
+        bars, steps = by_bar = (self.bars, self.steps_per_bar)
+        if tokens.shape[1] != bars * steps:
+            raise ValueError(f"this encoder reads {bars} bars of {steps} steps, and not {tokens.shape[1]} steps")
+        control = None if control is None else control.unflatten(1, by_bar).flatten(0, 1)
+        return self.summary(tokens.unflatten(1, by_bar).flatten(0, 1), control).unflatten(0, (-1, bars)).flatten(1)
 
     def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""
