@@ -36,6 +36,7 @@ class ModelConfig:
     z_per_step: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     z_per_bar: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
     balanced_start: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
+    chrono_init: bool = False  # ours: forget gates start at time scales up to the sequence's length
 
     def __post_init__(self):
         may_be_zero = ("control", "conductor_units", "conductor_layers")
@@ -86,6 +87,14 @@ class TrainingConfig:
     free_bits: float = 0.0  # of the total KL of a sequence, in bits
     sampling_k: float | None = None  # of the inverse sigmoid of scheduled sampling; None: teacher forcing only
     transposition: int = 0  # each melody is moved by up to so many semitones either way, drawn anew each time
+    curriculum: tuple[tuple[int, int], ...] = ()  # ours: (bars, updates), shorter windows first
+    cooldown: float = 0.0  # share of the updates, at the end, over which the learning rate falls to its final value
+
+    def __post_init__(self):
+        if any(len(stage) != 2 or min(stage) < 1 for stage in self.curriculum):
+            raise ValueError(f"each stage of a curriculum is (bars, updates), both at least 1, not {self.curriculum}")
+        if not 0 <= self.cooldown <= 1:
+            raise ValueError(f"cooldown is a share of the updates, from 0 to 1, not {self.cooldown}")
 
 
 @dataclass(frozen=True)
@@ -119,17 +128,22 @@ def from_dict(data: dict[str, Any]) -> Configuration:
     return _build(Configuration, data, "a configuration")
 
 
+# Added since the first checkpoints were written: where one of these is missing, its default is meant.
+_LATER_KEYS = frozenset({"chrono_init", "curriculum", "cooldown"})
+
+
 def _build(cls: type, data: Any, what: str) -> Any:
     if not isinstance(data, dict):
         raise ValueError(f"{what} must be an object with named values, not {data!r}")
     wanted = {item.name: item.type for item in fields(cls)}
-    unknown, missing = sorted(data.keys() - wanted.keys()), sorted(wanted.keys() - data.keys())
+    unknown, missing = sorted(data.keys() - wanted.keys()), sorted(wanted.keys() - data.keys() - _LATER_KEYS)
     if unknown or missing:
         raise ValueError(
             f"the keys of {what} are not those of this version of mvae_lib: "
             f"unknown: {', '.join(map(str, unknown)) or 'none'}; missing: {', '.join(missing) or 'none'}"
         )
-    return cls(**{name: _value(kind, data[name], f"{name!r} of {what}") for name, kind in wanted.items()})
+    found = {name: kind for name, kind in wanted.items() if name in data}
+    return cls(**{name: _value(kind, data[name], f"{name!r} of {what}") for name, kind in found.items()})
 
 
 def _value(kind: Any, value: Any, what: str) -> Any:

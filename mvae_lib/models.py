@@ -14,6 +14,7 @@ from mvae_lib.decoders import FlatDecoder
 from mvae_lib.decoding import Choice, free_run, greedy, mix_in_samples
 from mvae_lib.encoders import BidirectionalEncoder, Posterior, reparameterize
 from mvae_lib.hierarchical import HierarchicalDecoder
+from mvae_lib.lstm import FORGET_BIAS
 
 
 class Output(NamedTuple):
@@ -73,6 +74,8 @@ class MusicVAE(nn.Module):
             )
         if config.balanced_start:
             balance_start_values(self, generator)
+        if config.chrono_init:
+            start_with_long_memory(self, generator)
 
     def forward(
         self,
@@ -152,6 +155,28 @@ def balance_start_values(model: MusicVAE, generator: torch.Generator | None) -> 
     for layer in (model.encoder.mu, *starts):
         nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.constant_(model.encoder.sigma.bias, math.log(math.expm1(math.exp(-1))))  # softplus of it is 1 / e
+
+
+@torch.no_grad()
+def start_with_long_memory(model: MusicVAE, generator: torch.Generator | None) -> None:
+    """Forget gates that start at time scales up to the length that an LSTM runs over, and input gates to match.
+
+    The reference's forget bias of 1 halves a cell's content every 2 steps. Ours here, not MusicVAE's: b_f = log(u - 1)
+    with u uniform on (2, length), b_i = -b_f. Source: Tallec and Ollivier 2018, Can Recurrent Neural Networks Warp
+    Time?, section 3.
+    """
+    config, decoder = model.config, model.decoder
+    lstms = [(model.encoder.lstm, config.steps_per_bar if config.bar_encoder else config.steps)]
+    if config.hierarchical:
+        lstms += [(decoder.conductor, config.bars), *((core.lstm, config.steps_per_bar) for core in decoder.cores)]
+    else:
+        lstms += [(decoder.lstm, config.steps)]
+    for lstm, length in lstms:
+        units = lstm.hidden_size
+        for name, bias in lstm.named_parameters():
+            if name.startswith("bias_hh"):
+                forget = torch.empty(units).uniform_(1, length - 1, generator=generator).log()
+                bias[:units], bias[units : 2 * units] = -forget, forget - FORGET_BIAS
 
 
 def parameters(model: nn.Module) -> int:

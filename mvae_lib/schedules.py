@@ -5,6 +5,7 @@ Chapter: 05, 06. Source: Roberts et al. 2018, sections 3 and 5 and the public re
 """
 
 import math
+from collections.abc import Sequence
 
 
 def beta(step: int, maximum: float, rate: float) -> float:
@@ -19,6 +20,23 @@ def sampling_probability(step: int, k: float | None) -> float:
     return 1 / (1 + k * math.exp(-step / k))  # the same value, and exp cannot overflow
 
 
-def learning_rate(step: int, start: float, end: float, decay: float) -> float:
-    """From `start` towards `end`: (start - end) * decay^step + end."""
-    return (start - end) * decay**step + end
+def learning_rate(step: int, start: float, end: float, decay: float, updates: int = 0, cooldown: float = 0.0) -> float:
+    """From `start` towards `end`: (start - end) * decay^step + end.
+
+    Over the last share `cooldown` of all `updates`, the rest of the way to `end` is walked in a straight line.
+    """
+    left = min(1.0, (updates - step) / (updates * cooldown)) if cooldown else 1.0
+    return (start - end) * decay**step * left + end
+
+
+def curriculum_stage(step: int, curriculum: Sequence[tuple[int, int]], bars: int) -> tuple[int, int]:
+    """(bars of the windows, updates before this stage) at a step: the stages in their order, then `bars`, all of them.
+
+    A curriculum over length is ours; MusicVAE is trained on whole windows from the first update on.
+    """
+    first = 0
+    for stage_bars, updates in curriculum:
+        if step < first + updates:
+            return stage_bars, first
+        first += updates
+    return bars, first

@@ -9,9 +9,12 @@ What the next update depends on is all in `run`: so leaving the loop and calling
 had not been left, and so does a run that `mvae_lib.checkpoints` has written and read back.
 
 An epoch is a permutation of all windows, made from the seed and the epoch's number alone, and one permutation follows
-another without a gap. So each window is seen equally often, each batch is of the same size, and the update's number
-tells which windows are next. What is drawn within an update (transposition, z, scheduled sampling) comes from one
-generator, which lives on the model's device.
+another without a gap. So each window is seen equally often, and the update's number tells which windows are next. What
+is drawn within an update (the cut of a shorter window, transposition, z, scheduled sampling) comes from one generator,
+which lives on the model's device.
+
+A curriculum over length (ours) trains on windows of few bars first, cut at random from the whole ones: as many more of
+them an update as they are shorter, with free bits in proportion, so that an update always reads equally many steps.
 
 Chapter: 02 on. Source: Roberts et al. 2018, section 5 and its public reference implementation (decay, clipping and the
 dropped update; transposition in appendix A).
@@ -21,6 +24,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -104,16 +108,28 @@ def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
     config, model, generator = run.config, run.model, run.generator
     device, parameters = generator.device, run.optimizer.param_groups[0]["params"]
     scale = LOSS_SCALE if run.autocast else 1.0
-    order = batches(len(run.tokens), config.batch, run.seed, run.update)
     with tqdm(total=config.updates, initial=run.update, unit="update", disable=not show_progress) as bar:
-        for step, rows in zip(range(run.update, config.updates), order, strict=False):
+        for step in range(run.update, config.updates):
             began = time.perf_counter()
+            bars, batch_rows = _batch_rows(run, step)
             beta = schedules.beta(step, config.max_beta, config.beta_rate)
             sampling = schedules.sampling_probability(step, config.sampling_k)
             learning_rate = schedules.learning_rate(
-                step, config.learning_rate, config.final_learning_rate, config.learning_rate_decay
+                step,
+                config.learning_rate,
+                config.final_learning_rate,
+                config.learning_rate_decay,
+                config.updates,
+                config.cooldown,
             )
-            batch = run.tokens[torch.from_numpy(rows).to(device)]
+            batch = run.tokens[torch.from_numpy(batch_rows).to(device)]
+            free_bits = config.free_bits
+            if config.curriculum:
+                whole, part = batch.shape[1], bars * model.config.steps_per_bar
+                batch, free_bits = (
+                    cut_windows(batch, part, model.config.steps_per_bar, generator),
+                    free_bits * part / whole,
+                )
             if config.transposition:
                 batch = transpose_batch(batch, config.transposition, generator)
 
@@ -122,7 +138,7 @@ def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
                 logits, posterior, _ = model(batch, generator, sampling)
             distortion = reconstruction(logits, batch, model.config.heads)
             rate = gaussian_kl(*posterior)
-            loss = musicvae_loss(distortion, rate, beta, config.free_bits).mean()
+            loss = musicvae_loss(distortion, rate, beta, free_bits).mean()
 
             run.optimizer.zero_grad()
             (scale * loss).backward()
@@ -144,20 +160,41 @@ def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
             yield Record(run.update, loss, distortion, rate, beta, sampling, learning_rate, norm, run.dropped, speed)
 
 
-def batches(windows: int, batch: int, seed: int, first: int = 0) -> Iterator[np.ndarray]:
-    """Without end, the windows `[batch]` of batch number `first`, `first + 1`, ... of the permutations of a seed."""
-    epoch, done = divmod(first * batch, windows)
+def _batch_rows(run: Training, step: int) -> tuple[int, np.ndarray]:
+    """(bars, rows `[batch]` of the windows) of the update after `step` updates."""
+    config, model, seen = run.config, run.model.config, 0
+    if not config.curriculum:
+        return 0, window_rows(len(run.tokens), step * config.batch, config.batch, run.seed)
+    bars, first = schedules.curriculum_stage(step, config.curriculum, model.bars)
+    done = 0
+    for stage_bars, updates in config.curriculum:
+        if done < first:
+            seen += updates * (config.batch * model.bars // stage_bars)
+        done += updates
+    size = config.batch * model.bars // bars
+    return bars, window_rows(len(run.tokens), seen + (step - first) * size, size, run.seed)
+
+
+def window_rows(windows: int, start: int, size: int, seed: int) -> np.ndarray:
+    """The windows `[size]` from place `start` on in the permutations of a seed, one after another without a gap."""
+    epoch, done = divmod(start, windows)
     order = _permutation(windows, seed, epoch)[done:]
-    while True:
-        while len(order) < batch:
-            epoch += 1
-            order = np.concatenate([order, _permutation(windows, seed, epoch)])
-        yield order[:batch]
-        order = order[batch:]
+    while len(order) < size:
+        epoch += 1
+        order = np.concatenate([order, _permutation(windows, seed, epoch)])
+    return order[:size]
 
 
+@lru_cache(maxsize=2)
 def _permutation(windows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(windows)
+
+
+def cut_windows(tokens: Tensor, steps: int, hop: int, generator: torch.Generator) -> Tensor:
+    """`steps` steps of each window `[batch, whole]`, from a multiple of `hop` drawn for each: `[batch, steps]`."""
+    places = (tokens.shape[1] - steps) // hop + 1
+    first = hop * torch.randint(places, (len(tokens), 1), generator=generator, device=tokens.device)
+    return tokens.gather(1, first + torch.arange(steps, device=tokens.device))
 
 
 def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mvae_lib.schedules import beta, learning_rate, sampling_probability
+from mvae_lib.schedules import beta, curriculum_stage, learning_rate, sampling_probability
 
 
 def test_beta_climbs_to_its_known_value():
@@ -23,3 +23,14 @@ def test_learning_rate_decays_from_start_to_end():
     assert learning_rate(0, 1e-3, 1e-5, 0.9999) == 1e-3
     assert learning_rate(6931, 1e-3, 1e-5, 0.9999) == pytest.approx((1e-3 + 1e-5) / 2, rel=1e-3)
     assert learning_rate(200_000, 1e-3, 1e-5, 0.9999) == pytest.approx(1e-5, rel=1e-3)
+
+
+def test_learning_rate_cools_down_in_a_straight_line():
+    rates = [learning_rate(step, 1e-3, 1e-5, 1.0, updates=100, cooldown=0.2) for step in (0, 80, 90, 100)]
+    assert rates == pytest.approx([1e-3, 1e-3, (1e-3 + 1e-5) / 2, 1e-5])
+
+
+def test_a_curriculum_ends_in_whole_windows():
+    stages = [curriculum_stage(step, ((1, 3), (4, 2)), 16) for step in range(7)]
+    assert stages == [(1, 0)] * 3 + [(4, 3)] * 2 + [(16, 5)] * 2
+    assert curriculum_stage(9, (), 16) == (16, 0)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from mvae_lib.configs import ModelConfig, TrainingConfig
 from mvae_lib.datasets import random_transpose
 from mvae_lib.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
 from mvae_lib.models import MusicVAE
-from mvae_lib.training import batches, fingerprint, start, train, transpose_batch
+from mvae_lib.training import _batch_rows, cut_windows, fingerprint, start, train, transpose_batch, window_rows
 
 MODEL = ModelConfig(steps=16, z_size=4, encoder_units=8, decoder_units=8, decoder_layers=1, balanced_start=True)
 TRAINING = TrainingConfig(updates=12, batch=8, learning_rate=5e-3, max_beta=0.2)
@@ -203,14 +203,52 @@ def test_a_loop_that_is_left_goes_on_where_it_was():
 
 @pytest.mark.parametrize(("windows", "batch"), [(20, 8), (5, 12), (6, 6)])
 def test_every_epoch_is_a_permutation_of_all_windows(windows, batch):
-    seen = np.concatenate(list(islice(batches(windows, batch, seed=1), 3 * windows)))
+    seen = np.concatenate([window_rows(windows, n * batch, batch, seed=1) for n in range(3 * windows)])
     epochs = seen[: len(seen) // windows * windows].reshape(-1, windows)
     assert all(sorted(epoch) == list(range(windows)) for epoch in epochs.tolist())
     assert not np.array_equal(epochs[0], epochs[1])
-    assert not np.array_equal(next(batches(windows, batch, seed=2)), seen[:batch])
-    for first in (1, 2, 7):
-        later = next(batches(windows, batch, seed=1, first=first))
-        assert np.array_equal(later, seen[first * batch : (first + 1) * batch])
+    assert not np.array_equal(window_rows(windows, 0, batch, seed=2), seen[:batch])
+    assert np.array_equal(window_rows(windows, 3, 2 * batch, seed=1), seen[3 : 3 + 2 * batch])
+
+
+def epochs_of(windows):
+    """The rows that each update reads where a batch holds all windows."""
+    return (window_rows(windows, n * windows, windows, seed=1) for n in count())
+
+
+# ---- a curriculum over length
+
+FOUR_BARS = ModelConfig(steps=64, z_size=4, encoder_units=4, decoder_units=4, decoder_layers=1)
+
+
+def test_a_curriculum_reads_as_many_steps_at_every_length_and_gives_free_bits_in_proportion():
+    config = TrainingConfig(updates=9, batch=4, max_beta=1.0, free_bits=0.1, curriculum=((1, 3), (2, 4)))
+    tokens = np.random.default_rng(0).integers(2, 90, (20, 64))
+    run = start(MusicVAE(FOUR_BARS, torch.Generator().manual_seed(0)), tokens, config, seed=1)
+    shapes, losses = [], []
+    forward = run.model.forward
+    run.model.forward = lambda batch, *others: shapes.append(tuple(batch.shape)) or forward(batch, *others)
+    for record in train(run, show_progress=False):
+        bars = shapes[-1][1] // 16
+        losses.append(record.loss - record.distortion - max(record.rate - 0.1 * bars / 4 * math.log(2), 0))
+    assert shapes == [(16, 16)] * 3 + [(8, 32)] * 4 + [(4, 64)] * 2
+    assert np.abs(losses[1:]).max() < 1e-3  # beta is 0 in the first update; no example is within its free bits
+
+
+def test_the_windows_of_a_curriculum_are_cut_at_bars_and_come_from_every_place():
+    tokens = torch.arange(64).expand(200, -1)
+    parts = cut_windows(tokens, 32, 16, torch.Generator().manual_seed(0))
+    assert (parts == parts[:, :1] + torch.arange(32)).all()
+    assert set(parts[:, 0].tolist()) == {0, 16, 32}
+    whole = cut_windows(tokens, 64, 16, torch.Generator().manual_seed(0))
+    assert torch.equal(whole, tokens)
+
+
+def test_the_windows_of_a_curriculum_follow_one_another_without_a_gap():
+    config = TrainingConfig(updates=5, batch=4, curriculum=((1, 2), (2, 1)))
+    run = start(MusicVAE(FOUR_BARS), np.zeros((10, 64), int), config, seed=3)
+    read = np.concatenate([_batch_rows(run, step)[1] for step in range(5)])
+    assert np.array_equal(read, window_rows(10, 0, 2 * 16 + 8 + 2 * 4, seed=3))
 
 
 # ---- transposition
@@ -221,7 +259,7 @@ def test_each_epoch_hears_each_melody_in_a_key_drawn_anew_and_the_data_stay_as_t
     run = new_run(replace(TRAINING, updates=30, transposition=5), tokens=tokens)
     kept = tokens.copy()
     intervals = []
-    for batch, rows in zip(batches_read_by(run), batches(8, 8, seed=1), strict=False):
+    for batch, rows in zip(batches_read_by(run), epochs_of(8), strict=False):
         own = np.empty_like(batch)
         own[rows] = batch
         moved = own - tokens.astype(int)
@@ -246,7 +284,7 @@ def test_a_run_keeps_its_data_whatever_becomes_of_the_array():
 
 def test_without_transposition_the_model_reads_the_data_themselves():
     tokens = melodies(8)
-    for batch, rows in zip(batches_read_by(new_run(tokens=tokens)), batches(8, 8, seed=1), strict=False):
+    for batch, rows in zip(batches_read_by(new_run(tokens=tokens)), epochs_of(8), strict=False):
         assert np.array_equal(batch, tokens[rows])
 
 
