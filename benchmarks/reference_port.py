@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 
-from mvae_lib.decoders import FlatDecoder
-from mvae_lib.encoders import Posterior, reparameterize
-from mvae_lib.models import MusicVAE, Output
+from mvae_lib.models.decoders import FlatDecoder
+from mvae_lib.models.encoders import Posterior, reparameterize
+from mvae_lib.models.musicvae import MusicVAE, Output
 
 State = list[tuple[Tensor, Tensor]]  # h and c of each layer, each [batch, units]
 

@@ -28,10 +28,10 @@ from benchmarks.yardsticks import (
     training_operations,
     weights_read,
 )
-from mvae_lib.configs import Configuration, named
-from mvae_lib.graphs import GraphedDecoder
-from mvae_lib.models import MusicVAE, Output
-from mvae_lib.objectives import gaussian_kl, reconstruction
+from mvae_lib.models.config import Configuration, named
+from mvae_lib.models.cuda_graph import GraphedDecoder
+from mvae_lib.models.musicvae import MusicVAE, Output
+from mvae_lib.training.objectives import gaussian_kl, reconstruction
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 REFERENCE, PORT, LIBRARY, GRAPH = "reference", "port", "library", "library, CUDA graph"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mvae_lib.decoders import FlatDecoder
-from mvae_lib.models import MusicVAE
+from mvae_lib.models.decoders import FlatDecoder
+from mvae_lib.models.musicvae import MusicVAE
 
 BACKWARD = 2  # the backward pass has two products for each one of the forward pass
 

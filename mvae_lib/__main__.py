@@ -1,6 +1,6 @@
 """The command line: `python -m mvae_lib COMMAND`, for people without a notebook.
 
-Here is how the commands are called; what they do is in `mvae_lib.commands`. A mistake of the user's ends with exit code
+Here is how the commands are called; what they do is in `mvae_lib.cli`. A mistake of the user's ends with exit code
 2 and one line on stderr that says what to do. A traceback is a mistake of ours.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from textwrap import fill
 from typing import NoReturn
 
-from mvae_lib.configs import names
-from mvae_lib.splits import SPLITS
+from mvae_lib.data.splits import SPLITS
+from mvae_lib.models.config import names
 
 _PROGRAM = "python -m mvae_lib"
 _EXAMPLES = {
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = vars(_parser().parse_args(arguments))
     command = options.pop("command")
-    from mvae_lib import commands  # not above: torch takes seconds to import, and --help needs none of it
+    from mvae_lib import cli as commands  # not above: torch takes seconds to import, and --help needs none of it
 
     try:
         getattr(commands, command)(**options)

@@ -17,9 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
-from mvae_lib.abc_notation import Tune, parse_tune, split_tunes
-from mvae_lib.abc_reader import FIELD, TOKEN, TUPLET, mended, without_comment
-from mvae_lib.datasets import BOOKS, TuneInfo, folk_melodies
+from abc_notation import Tune, parse_tune, split_tunes
+from abc_reader import FIELD, TOKEN, TUPLET, mended, without_comment
+
+from mvae_lib.data.folk import BOOKS, TuneInfo, folk_melodies
 
 FOLDERS = dict(zip(BOOKS, ("airdsAirs", "ryansMammoth", "oneills1850"), strict=True))
 

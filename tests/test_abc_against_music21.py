@@ -8,9 +8,9 @@ import importlib.metadata
 
 import pytest
 from abc_music21 import REWRITINGS, agrees, notes_of, reasons, sample
+from abc_notation import parse_tune
 
-from mvae_lib.abc_notation import parse_tune
-from mvae_lib.datasets import BOOKS
+from mvae_lib.data.folk import BOOKS
 
 MUSIC21 = "10.5.1"
 

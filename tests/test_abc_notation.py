@@ -3,9 +3,8 @@
 from fractions import Fraction
 
 import pytest
-
-from mvae_lib.abc_notation import AbcError, parse_tune, read_header, split_tunes
-from mvae_lib.abc_reader import key_signature, parse_metre
+from abc_notation import AbcError, parse_tune, read_header, split_tunes
+from abc_reader import key_signature, parse_metre
 
 C4, D4, E4, F4, G4, A4, B4, C5 = 60, 62, 64, 65, 67, 69, 71, 72
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.attribute_vectors import (
+from mvae_lib.latent.attribute_vectors import (
     AttributeVector,
     attribute_vector,
     edit,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvae_lib.attributes import (
+from mvae_lib.music.attributes import (
     ATTRIBUTES,
     c_diatonic,
     mean_interval,
@@ -13,7 +13,7 @@ from mvae_lib.attributes import (
     syncopation_8th,
     syncopation_16th,
 )
-from mvae_lib.melody import transpose
+from mvae_lib.music.melody import transpose
 
 C4, D4, E4, F4, FS4, G4, A4, C5 = 41, 43, 45, 46, 47, 48, 50, 53
 HAND_MADE = np.array([[C4, 0, E4, 0], [G4, G4, G4, G4], [C4, 1, 0, 0], [0, 0, 0, 0]], np.uint8)

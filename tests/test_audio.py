@@ -4,9 +4,9 @@ import wave
 import numpy as np
 import pytest
 
-from mvae_lib import audio
-from mvae_lib.audio import synthesize, synthesize_notes, wav_bytes, write_wav
-from mvae_lib.melody import Note, notes_to_tokens
+from mvae_lib.music import audio
+from mvae_lib.music.audio import synthesize, synthesize_notes, wav_bytes, write_wav
+from mvae_lib.music.melody import Note, notes_to_tokens
 
 RATE = audio.SAMPLE_RATE
 TEMPO = 120.0

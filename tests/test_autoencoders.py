@@ -1,8 +1,8 @@
 import torch
 import torch.nn.functional as F
 
-from mvae_lib.autoencoders import Autoencoder, AutoencoderConfig, decode_greedy
-from mvae_lib.evaluation import exact_rate, step_accuracy
+from mvae_lib.evaluation.metrics import exact_rate, step_accuracy
+from mvae_lib.models.autoencoder import Autoencoder, AutoencoderConfig, decode_greedy
 
 TINY = AutoencoderConfig(steps=8, latent=4, embedding=6, hidden=32)
 

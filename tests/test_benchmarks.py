@@ -8,9 +8,9 @@ import torch
 from benchmarks import speed
 from benchmarks.reference_port import PlainPort, ReferenceLoop
 from benchmarks.yardsticks import decoding_operations, training_operations, weights_read
-from mvae_lib.configs import ModelConfig, named
-from mvae_lib.graphs import GraphedDecoder
-from mvae_lib.models import MusicVAE
+from mvae_lib.models.config import ModelConfig, named
+from mvae_lib.models.cuda_graph import GraphedDecoder
+from mvae_lib.models.musicvae import MusicVAE
 
 FLAT = ModelConfig(steps=8, heads=(9,), z_size=4, encoder_units=5, encoder_layers=2, decoder_units=6, z_per_step=True)
 HIERARCHICAL = replace(

@@ -22,10 +22,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save
 
-from mvae_lib.checkpoints import CheckpointError, Facts, load_model, read_facts, resume, save_checkpoint, save_model
-from mvae_lib.configs import Configuration, ModelConfig, TrainingConfig
-from mvae_lib.models import MusicVAE
-from mvae_lib.training import Training, start, train
+from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.training.checkpoints import (
+    CheckpointError,
+    Facts,
+    load_model,
+    read_facts,
+    resume,
+    save_checkpoint,
+    save_model,
+)
+from mvae_lib.training.loop import Training, start, train
 
 CONFIGURATION = Configuration(
     "tiny",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.checks import chapter03 as checks
-from mvae_lib.encoders import reparameterize
-from mvae_lib.objectives import gaussian_kl, iwae_bound, log_importance_weight, reconstruction
+from mvae_lib.exercises import chapter03 as checks
+from mvae_lib.models.encoders import reparameterize
+from mvae_lib.training.objectives import gaussian_kl, iwae_bound, log_importance_weight, reconstruction
 
 
 def not_written_yet(*arguments):

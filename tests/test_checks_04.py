@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mvae_lib.checks import chapter04
-from mvae_lib.objectives import gaussian_kl, log_normal, reconstruction
+from mvae_lib.exercises import chapter04
+from mvae_lib.training.objectives import gaussian_kl, log_normal, reconstruction
 
 ALL = [getattr(chapter04, f"exercise_{i}") for i in (1, 2, 3, 4, 5)]
 

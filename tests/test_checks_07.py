@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.checks import chapter07
+from mvae_lib.exercises import chapter07
 
 ALL = [getattr(chapter07, f"exercise_{number}") for number in (1, 2, 3, 4)]
 

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from mvae_lib.autoencoders import VAE, AutoencoderConfig
-from mvae_lib.collapse import NOTHING, listen, word_dropout
-from mvae_lib.configs import ModelConfig
-from mvae_lib.encoders import Posterior
-from mvae_lib.models import MusicVAE
-from mvae_lib.tracks import one_hot
+from mvae_lib.evaluation.collapse import NOTHING, listen, word_dropout
+from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
+from mvae_lib.models.config import ModelConfig
+from mvae_lib.models.encoders import Posterior
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.models.tracks import one_hot
 
 
 def generator(seed=0):

@@ -18,16 +18,16 @@ import torch
 
 from mvae_lib import training
 from mvae_lib.__main__ import main
-from mvae_lib.checkpoints import Facts, load_model, read_facts, save_model
-from mvae_lib.configs import Configuration, ModelConfig, TrainingConfig, from_dict, named, names
-from mvae_lib.datasets import data_folder, folk_melodies
-from mvae_lib.evaluation import accuracy
-from mvae_lib.latent import lerp, slerp
-from mvae_lib.melody import is_note_on, tokens_to_notes
-from mvae_lib.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
-from mvae_lib.models import MusicVAE
+from mvae_lib.data.folk import data_folder, folk_melodies
+from mvae_lib.evaluation.metrics import accuracy
+from mvae_lib.evaluation.report import load
+from mvae_lib.latent.interpolation import lerp, slerp
+from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, named, names
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.music.melody import is_note_on, tokens_to_notes
+from mvae_lib.music.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 from mvae_lib.pretrained import load_pretrained
-from mvae_lib.report import load
+from mvae_lib.training.checkpoints import Facts, load_model, read_facts, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ModelConfig(z_size=8, encoder_units=12, decoder_units=12, decoder_layers=1, balanced_start=True)
@@ -107,7 +107,7 @@ def test_the_example_in_each_help_is_one_that_the_parser_takes(command, capsys, 
     assert end.value.code == 0
     example = re.search(rf"^  python -m mvae_lib ({command} .*)", capsys.readouterr().out, re.M)[1]
     called = []
-    monkeypatch.setattr(f"mvae_lib.commands.{command}", lambda **options: called.append(options))
+    monkeypatch.setattr(f"mvae_lib.cli.{command}", lambda **options: called.append(options))
     main(example.split())
     assert called
 
@@ -169,7 +169,7 @@ def test_a_shipped_model_goes_by_its_name_unless_a_folder_has_it(checkpoint):
 
 
 def test_more_melodies_than_are_decoded_at_once_are_all_written(checkpoint, monkeypatch):
-    monkeypatch.setattr("mvae_lib.commands._BATCH", 2)
+    monkeypatch.setattr("mvae_lib.cli._BATCH", 2)
     run("sample", checkpoint, "--n", 5, "--temperature", 1, "--out", "out")
     assert len(set(contents(Path("out")).values())) == 5
 
@@ -425,7 +425,7 @@ def test_a_damaged_data_file_is_named(checkpoint, capsys, monkeypatch):
     shutil.copytree(data_folder(), "data")
     path = Path("data/folk_melodies.npz")
     path.write_bytes(path.read_bytes()[:-1])
-    monkeypatch.setattr("mvae_lib.datasets.data_folder", lambda: Path("data"))
+    monkeypatch.setattr("mvae_lib.data.folk.data_folder", lambda: Path("data"))
     for arguments in (("evaluate", checkpoint), ("train", "mel_2bar", "--out", "out")):
         assert "folk_melodies.npz is damaged" in mistake(capsys, *arguments)
 

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from mvae_lib.configs import Configuration, ModelConfig, TrainingConfig, from_dict, named, names, to_dict
+from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, named, names, to_dict
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mvae_lib.constraints import Critic, constrain, train_attribute_critic, train_realism_critic
-from mvae_lib.encoders import Posterior
+from mvae_lib.latent.constraints import Critic, constrain, train_attribute_critic, train_realism_critic
+from mvae_lib.models.encoders import Posterior
 
 Z = 8
 

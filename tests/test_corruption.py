@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mvae_lib.corruption import wrong_notes
-from mvae_lib.datasets import folk_melodies
-from mvae_lib.melody import is_note_on
+from mvae_lib.data.corruption import wrong_notes
+from mvae_lib.data.folk import folk_melodies
+from mvae_lib.music.melody import is_note_on
 
 
 @pytest.mark.parametrize("notes", [0, 1, 3, 40])

@@ -10,12 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+from abc_notation import parse_tune
+from windows import longest_silence, runs
 
-from mvae_lib.abc_notation import parse_tune
-from mvae_lib.datasets import BOOKS, WINDOW_BARS, data_folder, folk_melodies, in_every_key, random_transpose
-from mvae_lib.melody import MAX_PITCH, MIN_PITCH, canonical, is_note_on, note_on, pitches, tokens_to_notes
-from mvae_lib.splits import SPLITS, clusters, interval_form, leaks, split_of
-from mvae_lib.windows import longest_silence, runs
+from mvae_lib.data.folk import BOOKS, WINDOW_BARS, data_folder, folk_melodies, in_every_key, random_transpose
+from mvae_lib.data.splits import SPLITS, clusters, interval_form, leaks, split_of
+from mvae_lib.music.melody import MAX_PITCH, MIN_PITCH, canonical, is_note_on, note_on, pitches, tokens_to_notes
 
 FILES = ("folk_melodies.npz", "manifest.csv", "counts.json")
 

@@ -7,10 +7,10 @@ a forget bias added at run time), one step at a time, one-hot vectors with z bes
 import pytest
 import torch
 
-from mvae_lib.decoders import FlatDecoder
-from mvae_lib.decoding import free_run, greedy, mix_in_samples, temperature, top_p
-from mvae_lib.hierarchical import HierarchicalDecoder
-from mvae_lib.lstm import LSTM
+from mvae_lib.models.decoders import FlatDecoder
+from mvae_lib.models.generate import free_run, greedy, mix_in_samples, temperature, top_p
+from mvae_lib.models.hierarchical import HierarchicalDecoder
+from mvae_lib.models.lstm import LSTM
 
 V, Z, UNITS, STEPS, BARS, BATCH = 12, 6, 8, 4, 3, 5  # STEPS: of a bar
 TRIO = (5, 4, 7)

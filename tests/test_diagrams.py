@@ -5,7 +5,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pytest
 
-from mvae_lib import configs, diagrams
+from mvae_lib.models import config as configs
+from mvae_lib.plots import diagrams
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvae_lib.disentanglement import alignment, explained_by_all, explained_by_each, random_rotation
+from mvae_lib.evaluation.disentanglement import alignment, explained_by_all, explained_by_each, random_rotation
 
 
 @pytest.fixture

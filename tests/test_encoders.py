@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from mvae_lib.encoders import BidirectionalEncoder, Posterior, reparameterize
-from mvae_lib.tracks import drum_bits, join_tracks, one_hot, split_tracks
+from mvae_lib.models.encoders import BidirectionalEncoder, Posterior, reparameterize
+from mvae_lib.models.tracks import drum_bits, join_tracks, one_hot, split_tracks
 
 UNITS, Z = 7, 5
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mvae_lib.encoders import Posterior
-from mvae_lib.estimators import (
+from mvae_lib.models.encoders import Posterior
+from mvae_lib.training.estimators import (
     gumbel,
     gumbel_softmax,
     leave_one_out,

@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from mvae_lib import report
-from mvae_lib.configs import ModelConfig
-from mvae_lib.datasets import folk_melodies, in_every_key
-from mvae_lib.encoders import Posterior
-from mvae_lib.evaluation import evaluate, exact_rate, fit_baselines, onset_accuracy, step_accuracy
-from mvae_lib.models import MusicVAE
-from mvae_lib.ngram import NGram
+from mvae_lib.data.folk import folk_melodies, in_every_key
+from mvae_lib.data.ngram import NGram
+from mvae_lib.evaluation.metrics import evaluate, exact_rate, fit_baselines, onset_accuracy, report, step_accuracy
+from mvae_lib.models.config import ModelConfig
+from mvae_lib.models.encoders import Posterior
+from mvae_lib.models.musicvae import MusicVAE
 
 TOKENS = np.array([[40, 0, 0, 42], [40, 1, 0, 0]])
 

@@ -2,9 +2,9 @@ import mido
 import numpy as np
 import pytest
 
-from mvae_lib.extraction import NoMelodyError, Source, extract_melodies, melody_from_midi, one_at_a_time
-from mvae_lib.melody import NOTE_OFF, Note, canonical, note_on, notes_to_tokens, tokens_to_notes
-from mvae_lib.midi import notes_to_midi, tokens_to_midi, write_midi
+from mvae_lib.music.extraction import NoMelodyError, Source, extract_melodies, melody_from_midi, one_at_a_time
+from mvae_lib.music.melody import NOTE_OFF, Note, canonical, note_on, notes_to_tokens, tokens_to_notes
+from mvae_lib.music.midi import notes_to_midi, tokens_to_midi, write_midi
 
 TICKS = 96  # a quarter note, so a step is 24 ticks
 STEP = TICKS // 4

@@ -1,7 +1,7 @@
 import pytest
 
-from mvae_lib.checks import installation
-from mvae_lib.checks.installation import check_installation
+from mvae_lib.exercises import installation
+from mvae_lib.exercises.installation import check_installation
 
 
 def test_a_whole_installation_is_fine_and_says_so():

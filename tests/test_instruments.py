@@ -14,13 +14,13 @@ import pytest
 import torch
 from test_widgets import VISION, cielab, contrast, luminance
 
-from mvae_lib import palette
-from mvae_lib.attribute_vectors import AttributeVector
-from mvae_lib.instruments import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.instruments.page import FIRST_LETTER, SERIES, clip, instrument_module, instrument_script
-from mvae_lib.latent import lerp
-from mvae_lib.melody import Note, note_on
-from mvae_lib.midi import notes_to_midi
+from mvae_lib.latent.attribute_vectors import AttributeVector
+from mvae_lib.latent.interpolation import lerp
+from mvae_lib.music.melody import Note, note_on
+from mvae_lib.music.midi import notes_to_midi
+from mvae_lib.plots import palette
+from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
+from mvae_lib.widgets.explorers.page import FIRST_LETTER, SERIES, clip, instrument_module, instrument_script
 
 KINDS = ("mvae-map", "mvae-blender", "mvae-mixer", "mvae-pad")
 # A vector is at home where it is a melody: z [B, 2] -> the pitches of the notes on the first beat of either bar.

@@ -7,15 +7,15 @@ import pytest
 from browser import Lab, chromium, jupyterlab, requests_beyond_this_machine, why_no_browser
 from test_jupyterlab import ask_kernel, kernel_says
 
-from mvae_lib.melody import Note
-from mvae_lib.midi import notes_to_midi
+from mvae_lib.music.melody import Note
+from mvae_lib.music.midi import notes_to_midi
 
 pytestmark = pytest.mark.skipif(why_no_browser() is not None, reason=f"no browser: {why_no_browser()}")
 
 # A latent space made by hand: z is the pitch of the notes on the first beats of two bars, above middle C.
 CELLS = [
     """import torch
-from mvae_lib.instruments import Blender, LatentMap
+from mvae_lib.widgets.explorers import Blender, LatentMap
 def decode(z):
     tokens = torch.zeros(len(z), 32, dtype=torch.long)
     tokens[:, [0, 16]] = z.round().long() + 41

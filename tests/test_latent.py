@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.encoders import Posterior
-from mvae_lib.latent import at_distance, from_map, lerp, path_through, similar, slerp, slice_grid, slice_through
+from mvae_lib.latent.interpolation import (
+    at_distance,
+    from_map,
+    lerp,
+    path_through,
+    similar,
+    slerp,
+    slice_grid,
+    slice_through,
+)
+from mvae_lib.models.encoders import Posterior
 
 T = torch.linspace(0, 1, 9)
 

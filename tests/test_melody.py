@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mvae_lib import melody
-from mvae_lib.melody import NO_EVENT, NOTE_OFF, STEPS_PER_BAR, VOCABULARY, Note, note_on
+from mvae_lib.music import melody
+from mvae_lib.music.melody import NO_EVENT, NOTE_OFF, STEPS_PER_BAR, VOCABULARY, Note, note_on
 
 C4, D4, E4 = note_on(60), note_on(62), note_on(64)
 

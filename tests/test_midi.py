@@ -5,9 +5,10 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from mvae_lib import files, midi
-from mvae_lib.melody import Note, canonical, notes_to_tokens, tokens_to_notes
-from mvae_lib.midi import MidiError, midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
+from mvae_lib import _files as files
+from mvae_lib.music import midi
+from mvae_lib.music.melody import Note, canonical, notes_to_tokens, tokens_to_notes
+from mvae_lib.music.midi import MidiError, midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 
 
 def random_melody(seed: int, steps: int) -> np.ndarray:
@@ -79,7 +80,7 @@ def windows_in_one_object(windows: np.ndarray) -> pretty_midi.PrettyMIDI:
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 @pytest.mark.parametrize("bars", [2, 16])
 def test_every_shipped_window_comes_back(bars, split):
-    datasets = pytest.importorskip("mvae_lib.datasets")
+    datasets = pytest.importorskip("mvae_lib.data.folk")
     windows = np.asarray(datasets.folk_melodies(bars=bars, split=split).tokens)
     steps = windows.shape[1]
     assert len(windows) and steps == 16 * bars
@@ -91,7 +92,7 @@ def test_every_shipped_window_comes_back(bars, split):
 
 @pytest.mark.parametrize("bars", [2, 16])
 def test_a_sample_of_shipped_windows_comes_back_from_files(bars, tmp_path):
-    datasets = pytest.importorskip("mvae_lib.datasets")
+    datasets = pytest.importorskip("mvae_lib.data.folk")
     windows = np.asarray(datasets.folk_melodies(bars=bars, split="train").tokens)
     for tokens in np.random.default_rng(bars).choice(windows, 100, replace=False):
         assert np.array_equal(midi_to_tokens(through_file(tokens_to_midi(tokens), tmp_path), len(tokens)), tokens)

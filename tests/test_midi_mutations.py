@@ -11,9 +11,9 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from mvae_lib.extraction import NoMelodyError, extract_melodies
-from mvae_lib.melody import canonical
-from mvae_lib.midi import MidiError, read_midi, tokens_to_midi
+from mvae_lib.music.extraction import NoMelodyError, extract_melodies
+from mvae_lib.music.melody import canonical
+from mvae_lib.music.midi import MidiError, read_midi, tokens_to_midi
 
 MUTANTS_OF_EACH_KIND = 50  # of each file
 HANG_SECONDS = 300

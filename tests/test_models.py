@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mvae_lib.configs import ModelConfig, named, names
-from mvae_lib.decoding import temperature
-from mvae_lib.lstm import LSTM
-from mvae_lib.models import MusicVAE, parameters
-from mvae_lib.objectives import gaussian_kl, musicvae_loss, reconstruction
+from mvae_lib.models.config import ModelConfig, named, names
+from mvae_lib.models.generate import temperature
+from mvae_lib.models.lstm import LSTM
+from mvae_lib.models.musicvae import MusicVAE, parameters
+from mvae_lib.training.objectives import gaussian_kl, musicvae_loss, reconstruction
 
 FLAT = ModelConfig(steps=16, heads=(20,), z_size=6, encoder_units=7, decoder_units=8)
 HIERARCHICAL = replace(FLAT, conductor_units=9, conductor_layers=2, steps_per_bar=4)

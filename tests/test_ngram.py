@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from mvae_lib.datasets import in_every_key
-from mvae_lib.melody import VOCABULARY, transpose
-from mvae_lib.ngram import NGram
+from mvae_lib.data.folk import in_every_key
+from mvae_lib.data.ngram import NGram
+from mvae_lib.music.melody import VOCABULARY, transpose
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.distributions import Categorical, Normal, kl_divergence
 
-from mvae_lib import objectives
-from mvae_lib.objectives import (
+from mvae_lib.training import objectives
+from mvae_lib.training.objectives import (
     active_units,
     decompose_kl,
     elbo,

@@ -11,8 +11,8 @@ import pretty_midi
 import pytest
 from browser import chromium, requests_beyond_this_machine, why_no_browser
 
-from mvae_lib import palette
-from mvae_lib.melody import Note, notes_to_tokens
+from mvae_lib.music.melody import Note, notes_to_tokens
+from mvae_lib.plots import palette
 from mvae_lib.widgets import play
 from mvae_lib.widgets.rolls import MAX_TEMPO, MIN_TEMPO
 

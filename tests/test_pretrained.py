@@ -7,13 +7,13 @@ import sys
 import pytest
 import torch
 
-from mvae_lib import report
-from mvae_lib.checkpoints import read_facts
-from mvae_lib.configs import named
-from mvae_lib.datasets import folk_melodies
-from mvae_lib.models import parameters
+from mvae_lib.data.folk import folk_melodies
+from mvae_lib.evaluation import report
+from mvae_lib.models.config import named
+from mvae_lib.models.musicvae import parameters
 from mvae_lib.pretrained import FOLDER, NAMES, card, load_pretrained
-from mvae_lib.training import fingerprint
+from mvae_lib.training.checkpoints import read_facts
+from mvae_lib.training.loop import fingerprint
 from tools import results
 from tools.pretrain import ROOT, SAMPLE, SEED, measure
 

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.autoencoders import VAE, AutoencoderConfig
-from mvae_lib.latent import encode_all
-from mvae_lib.projections import (
+from mvae_lib.evaluation.projections import (
     fit_pca,
     majority,
     probe_class,
@@ -16,6 +14,8 @@ from mvae_lib.projections import (
     tsne,
     untrained,
 )
+from mvae_lib.latent.interpolation import encode_all
+from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 
 
 def clouds(n: int = 150, apart: float = 6.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvae_lib.rate_distortion import distortion_at, lower_hull, prices
+from mvae_lib.evaluation.rate_distortion import distortion_at, lower_hull, prices
 
 RATE, DISTORTION = [4.0, 0.0, 2.0, 1.0, 3.0], [10.0, 30.0, 16.0, 20.0, 15.0]  # the last one is above the hull
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mvae_lib import recurrence
-from mvae_lib.lstm import LSTM
+from mvae_lib.models import recurrence
+from mvae_lib.models.lstm import LSTM
 
 CASES = {
     "a decoder's": {"heads": (7,), "further": 5, "further_steps": 1, "layers": 1, "both": False},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mvae_lib.schedules import beta, curriculum_stage, learning_rate, sampling_probability
+from mvae_lib.training.schedules import beta, curriculum_stage, learning_rate, sampling_probability
 
 
 def test_beta_climbs_to_its_known_value():

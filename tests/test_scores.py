@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from music21 import chord, converter, duration, key, meter, note, stream
 
-from mvae_lib import scores
-from mvae_lib.melody import Note, canonical, notes_to_tokens, tokens_to_notes
-from mvae_lib.scores import score_png, show_score, stream_to_tokens, tokens_to_stream
+from mvae_lib.music import scores
+from mvae_lib.music.melody import Note, canonical, notes_to_tokens, tokens_to_notes
+from mvae_lib.music.scores import score_png, show_score, stream_to_tokens, tokens_to_stream
 
 
 def random_melody(seed: int, steps: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_tokens_come_back_in_any_key_and_from_a_file(signature, tmp_path):
 
 @pytest.mark.parametrize("bars", [2, 16])
 def test_a_sample_of_shipped_windows_comes_back(bars):
-    datasets = pytest.importorskip("mvae_lib.datasets")
+    datasets = pytest.importorskip("mvae_lib.data.folk")
     windows = np.asarray(datasets.folk_melodies(bars=bars, split="train").tokens)
     for tokens in np.random.default_rng(bars).choice(windows, 40, replace=False):
         assert np.array_equal(stream_to_tokens(tokens_to_stream(tokens)), tokens)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mvae_lib import stepping
-from mvae_lib.decoders import FlatDecoder
+from mvae_lib.models import stepping
+from mvae_lib.models.decoders import FlatDecoder
 
 
 @pytest.fixture

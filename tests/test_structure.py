@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mvae_lib import structure
-from mvae_lib.datasets import folk_melodies
+from mvae_lib.data.folk import folk_melodies
+from mvae_lib.music import structure
 
 A, B = np.zeros(16, np.uint8), np.zeros(16, np.uint8)
 A[[0, 4, 8]] = 41, 43, 45

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib import schedules
-from mvae_lib.configs import ModelConfig, TrainingConfig
-from mvae_lib.datasets import random_transpose
-from mvae_lib.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
-from mvae_lib.models import MusicVAE
-from mvae_lib.training import _batch_rows, cut_windows, fingerprint, start, train, transpose_batch, window_rows
+from mvae_lib.data.folk import random_transpose
+from mvae_lib.models.config import ModelConfig, TrainingConfig
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.music.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
+from mvae_lib.training.loop import (
+    _batch_rows,
+    cut_windows,
+    fingerprint,
+    schedules,
+    start,
+    train,
+    transpose_batch,
+    window_rows,
+)
 
 MODEL = ModelConfig(steps=16, z_size=4, encoder_units=8, decoder_units=8, decoder_layers=1, balanced_start=True)
 TRAINING = TrainingConfig(updates=12, batch=8, learning_rate=5e-3, max_beta=0.2)

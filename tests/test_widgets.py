@@ -10,8 +10,8 @@ import numpy as np
 import pretty_midi
 import pytest
 
-from mvae_lib import palette
-from mvae_lib.melody import Note, notes_to_tokens
+from mvae_lib.music.melody import Note, notes_to_tokens
+from mvae_lib.plots import palette
 from mvae_lib.widgets import Player, play
 from mvae_lib.widgets.page import player_script, widget_module
 

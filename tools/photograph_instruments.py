@@ -17,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from browser import chromium, why_no_browser
 
-from mvae_lib.attribute_vectors import fit_attribute_vectors
-from mvae_lib.attributes import ATTRIBUTES
-from mvae_lib.datasets import folk_melodies
-from mvae_lib.instruments import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.instruments.base import Instrument
-from mvae_lib.latent import encode_all
+from mvae_lib.data.folk import folk_melodies
+from mvae_lib.evaluation.projections import fit_pca
+from mvae_lib.latent.attribute_vectors import fit_attribute_vectors
+from mvae_lib.latent.interpolation import encode_all
+from mvae_lib.music.attributes import ATTRIBUTES
 from mvae_lib.pretrained import load_pretrained
-from mvae_lib.projections import fit_pca
+from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
+from mvae_lib.widgets.explorers.base import Instrument
 
 WIDTH, COLOURS = 760, 64  # 64 colours: a third of the bytes, and no difference that an eye sees
 

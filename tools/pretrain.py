@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mvae_lib import checkpoints, evaluation, report, training  # noqa: E402
-from mvae_lib.configs import named  # noqa: E402
-from mvae_lib.datasets import MelodyDataset, folk_melodies  # noqa: E402
-from mvae_lib.encoders import reparameterize  # noqa: E402
-from mvae_lib.files import write_whole  # noqa: E402
-from mvae_lib.models import MusicVAE, parameters  # noqa: E402
-from mvae_lib.objectives import BITS_PER_NAT, gaussian_kl, musicvae_loss, reconstruction  # noqa: E402
+from mvae_lib._files import write_whole  # noqa: E402
+from mvae_lib.data.folk import MelodyDataset, folk_melodies  # noqa: E402
+from mvae_lib.models.config import named  # noqa: E402
+from mvae_lib.models.encoders import reparameterize  # noqa: E402
+from mvae_lib.models.musicvae import MusicVAE, parameters  # noqa: E402
 from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
+from mvae_lib.training.objectives import BITS_PER_NAT, gaussian_kl, musicvae_loss, reconstruction  # noqa: E402
 
 SEED = 0
 EVERY = 250  # updates between two measurements, each on the whole validation split

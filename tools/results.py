@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mvae_lib import report  # noqa: E402
+from mvae_lib.evaluation import report  # noqa: E402
 from mvae_lib.pretrained import NAMES, card  # noqa: E402
 
 COLUMNS = ("model", "parameters", "updates", "rate, bits", "teacher-forced", "free-running", "onsets, free-running")

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from abc_notation import AbcError, Tune, parse_tune, read_header, split_tunes
+from windows import METRES, Run, longest_silence, runs
 
-from mvae_lib.abc_notation import AbcError, Tune, parse_tune, read_header, split_tunes
-from mvae_lib.files import write_whole
-from mvae_lib.melody import canonical, is_note_on
-from mvae_lib.splits import SPLITS, clusters, interval_form, leaks, split_of
-from mvae_lib.windows import METRES, Run, longest_silence, runs
+from mvae_lib._files import write_whole
+from mvae_lib.data.splits import SPLITS, clusters, interval_form, leaks, split_of
+from mvae_lib.music.melody import canonical, is_note_on
 
 MUSIC21 = "10.5.1"
 BOOKS = {  # folder in music21's corpus, SHA-256 of its ABC files

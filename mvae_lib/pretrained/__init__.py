@@ -12,8 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mvae_lib.checkpoints import load_model
-from mvae_lib.models import MusicVAE
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.training.checkpoints import load_model
 
 FOLDER = Path(__file__).parent
 CARD = "card.json"

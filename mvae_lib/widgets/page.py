@@ -9,7 +9,7 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from mvae_lib.palette import DARK, LIGHT
+from mvae_lib.plots.palette import DARK, LIGHT
 from mvae_lib.widgets.rolls import Roll
 from mvae_lib.widgets.still import still_svg
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mvae_lib.melody import STEPS_PER_QUARTER, Note, pitch_name, tokens_to_notes
+from mvae_lib.music.melody import STEPS_PER_QUARTER, Note, pitch_name, tokens_to_notes
 
 BEATS_PER_BAR = 4
 MIN_TEMPO, MAX_TEMPO = 20, 400  # quarter notes a minute; player.js has the same limits

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from mvae_lib.palette import LIGHT
+from mvae_lib.plots.palette import LIGHT
 from mvae_lib.widgets.rolls import BEATS_PER_BAR, Roll
 
 WIDTH, HEIGHT, GAP, CAPTION = 640, 120, 8, 16

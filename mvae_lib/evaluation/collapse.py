@@ -1,0 +1,83 @@
+"""Posterior collapse: how to see that a decoder does not listen to z, and how to make it deaf to its own past instead.
+
+A KL above zero is no information yet. So beside the rate stand its parts (what z tells about *which* melody, how far
+the dimensions hang together, how far each is from the prior), and a swap: what it costs to decode a melody from the
+latent vector of another one. A decoder that does not listen does not notice.
+
+Chapter: 06. Source: Bowman et al. 2016 (word dropout); Hoffman and Johnson 2016 and Chen et al. 2018 (the parts of the
+KL); Burda et al. 2016 (active units).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mvae_lib.evaluation.metrics import onset_accuracy
+from mvae_lib.models.autoencoder import VAE
+from mvae_lib.models.encoders import reparameterize
+from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.music.melody import VOCABULARY
+from mvae_lib.training.objectives import active_units, decompose_kl, gaussian_kl, reconstruction
+
+NOTHING = VOCABULARY  # the class after the last, which a decoder reads as zeros (see `tracks.shift_right`)
+
+
+def word_dropout(tokens: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
+    """Tokens `[B, T]` of which each has been replaced by `NOTHING` with `probability`, independently of all others.
+
+    For the tokens that a decoder *reads*; what it has to predict stays whole. Raises ValueError for a probability
+    outside 0 to 1.
+    """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"a probability lies between 0 and 1, not {probability}")
+    hidden = torch.rand(tokens.shape, generator=generator, device=tokens.device) < probability
+    return tokens.long().masked_fill(hidden, NOTHING)
+
+
+class Listening(NamedTuple):
+    """How much of z arrives: means over the melodies, in nats a melody unless said otherwise."""
+
+    distortion: float  # -log p(x | z), z drawn from the melody's own posterior
+    rate: float  # KL(q(z | x) || p(z)), about the sum of the next three
+    mutual_information: float  # what z tells about which melody it came from
+    total_correlation: float  # how far the dimensions of z are from independent
+    dimension_wise_kl: float  # how far each dimension, over all melodies, is from the prior
+    active_units: int  # dimensions whose mu varies over the melodies
+    swap_cost: float  # how much the distortion rises when z is another melody's
+    onset_accuracy: float  # share of the true note-ons, decoded from mu on the decoder's own tokens, 0 to 1
+
+    @property
+    def negative_elbo(self) -> float:
+        """distortion + rate: an upper bound on -log p(x), nats a melody."""
+        return self.distortion + self.rate
+
+
+@torch.no_grad()
+def listen(
+    model: MusicVAE | VAE, tokens: Tensor, generator: torch.Generator | None, information_windows: int = 1024
+) -> Listening:
+    """All of `Listening` for a model of melodies on tokens `[B, T]`; the same generator gives the same numbers.
+
+    The parts of the KL compare all pairs, so they are estimated from `information_windows` melodies drawn at random
+    where there are more; no mutual information above the log of their number can be seen. Raises ValueError for fewer
+    than two melodies, of which none could be another's.
+    """
+    if len(tokens) < 2:
+        raise ValueError(f"z is swapped between melodies: at least two are needed, not {len(tokens)}")
+    posterior = model.encode(tokens)
+    z = reparameterize(posterior, generator)
+    order = torch.randperm(len(tokens), generator=generator, device=tokens.device)
+    another = torch.empty_like(order).scatter_(0, order, order.roll(1))  # never a melody's own
+    distortion, swapped = (reconstruction(model.logits(part, tokens), tokens).mean() for part in (z, z[another]))
+    some = order[:information_windows]
+    parts = decompose_kl(z[some], posterior.mu[some], posterior.sigma[some])
+    decoded = model.decode(posterior.mu, steps=tokens.shape[1])
+    return Listening(
+        float(distortion),
+        float(gaussian_kl(*posterior).mean()),
+        *(float(part.mean()) for part in parts),
+        int(active_units(posterior.mu).sum()),
+        float(swapped - distortion),
+        onset_accuracy(decoded.cpu().numpy(), tokens.cpu().numpy()),
+    )

@@ -1,0 +1,1 @@
+"""The models, one file a paper: MusicVAE and the feed-forward models of the first chapters."""

@@ -1,0 +1,262 @@
+"""Named configurations: those of the reference's table, and this course's own, sized for two CPU cores.
+
+A configuration is two frozen dataclasses: what the model is, and how it is trained. Both can be changed with
+`dataclasses.replace`, and both go to JSON and back (`to_dict`, `from_dict`).
+
+Chapter: 07. Source: Roberts et al. 2018, section 5, and the configurations of its public reference implementation.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType, UnionType
+from typing import Any, Literal, get_args, get_origin
+
+from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
+
+DRUM_VOCABULARY = 512  # nine drums, each struck or not
+CHORD_VOCABULARY = 49  # no chord, and 12 roots in major, minor, augmented and diminished
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the model is. Raises ValueError where the parts do not fit together."""
+
+    steps: int = 2 * STEPS_PER_BAR  # two bars: long enough for a motif, short enough for one LSTM
+    heads: tuple[int, ...] = (VOCABULARY,)  # classes of each track
+    encoder_reads: Literal["one-hot", "drum-bits"] = "one-hot"  # drums: struck together should look alike
+    control: int = 0  # depth of a signal that encoder and decoder read at each step (chords, key); 0: none
+    z_size: int = 256  # the prior's dimensions; those that are not needed fall silent
+    encoder_units: int = 512  # in each direction
+    encoder_layers: int = 1
+    decoder_units: int = 256  # of the core decoder, where there is a conductor
+    decoder_layers: int = 2
+    conductor_units: int = 0  # 0: a flat decoder; above: a hierarchical one, and the size of a bar's embedding
+    conductor_layers: int = 0
+    steps_per_bar: int = STEPS_PER_BAR  # what the core decoder writes from one embedding
+    bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all bars at once
+    z_per_step: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
+    z_per_bar: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
+    balanced_start: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
+    chrono_init: bool = False  # ours: forget gates start at time scales up to the sequence's length
+
+    def __post_init__(self):
+        may_be_zero = ("control", "conductor_units", "conductor_layers")
+        for name in (item.name for item in fields(self) if item.type is int and item.name not in may_be_zero):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not self.heads or min(self.heads) < 2:
+            raise ValueError(f"heads must name at least one track, each of 2 classes or more, not {self.heads}")
+        if self.control < 0:
+            raise ValueError(f"control must be 0 (none) or the depth of the signal, not {self.control}")
+        if self.encoder_reads not in ("one-hot", "drum-bits"):
+            raise ValueError(f"encoder_reads must be 'one-hot' or 'drum-bits', not {self.encoder_reads!r}")
+        if self.encoder_reads == "drum-bits" and self.heads != (DRUM_VOCABULARY,):
+            raise ValueError(f"drum-bits are the bits of one head of {DRUM_VOCABULARY} classes, not of {self.heads}")
+        if min(self.conductor_units, self.conductor_layers) < 0 or (
+            (self.conductor_units == 0) != (self.conductor_layers == 0)
+        ):
+            raise ValueError("a conductor needs both units and layers; for a flat decoder, set both to 0")
+        if (self.hierarchical or self.bar_encoder) and self.steps % self.steps_per_bar:
+            raise ValueError(f"{self.steps} steps are not whole bars of {self.steps_per_bar}")
+        if self.z_per_bar and not self.hierarchical:
+            raise ValueError("z_per_bar adds to the conductor's output, and this configuration has no conductor")
+
+    @property
+    def hierarchical(self) -> bool:
+        """True where a conductor stands between z and the (core) decoder."""
+        return self.conductor_units > 0
+
+    @property
+    def bars(self) -> int:
+        """Whole bars in `steps`."""
+        return self.steps // self.steps_per_bar
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the model is trained; the defaults are the reference's. Steps of training are called updates here."""
+
+    updates: int = 200_000
+    batch: int = 512
+    learning_rate: float = 1e-3  # Adam's own default
+    final_learning_rate: float = 1e-5
+    learning_rate_decay: float = 0.9999  # per update: halfway to the final rate after 6,931 of them
+    clip_norm: float = 1.0  # an LSTM's gradient can explode; its direction is still worth following
+    skip_norm: float = 10_000.0  # a gradient this large says nothing: the whole update is dropped
+    max_beta: float = 1.0  # 1 is the ELBO; below, the rate costs less than the distortion
+    beta_rate: float = 0.0  # beta = (1 - beta_rate^update) * max_beta; 0: no warm-up
+    free_bits: float = 0.0  # of the total KL of a sequence, in bits
+    sampling_k: float | None = None  # of the inverse sigmoid of scheduled sampling; None: teacher forcing only
+    transposition: int = 0  # each melody is moved by up to so many semitones either way, drawn anew each time
+    curriculum: tuple[tuple[int, int], ...] = ()  # ours: (bars, updates), shorter windows first
+    cooldown: float = 0.0  # share of the updates, at the end, over which the learning rate falls to its final value
+
+    def __post_init__(self):
+        if any(len(stage) != 2 or min(stage) < 1 for stage in self.curriculum):
+            raise ValueError(f"each stage of a curriculum is (bars, updates), both at least 1, not {self.curriculum}")
+        if not 0 <= self.cooldown <= 1:
+            raise ValueError(f"cooldown is a share of the updates, from 0 to 1, not {self.cooldown}")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A model and its training, under a name."""
+
+    name: str
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def names() -> list[str]:
+    """The names of all configurations: the reference's first, then this course's own."""
+    return list(_CONFIGURATIONS)
+
+
+def named(name: str) -> Configuration:
+    """The configuration of that name. Raises ValueError that lists the names there are."""
+    if name not in _CONFIGURATIONS:
+        raise ValueError(f"no configuration is called {name!r}; there are: {', '.join(names())}")
+    return _CONFIGURATIONS[name]
+
+
+def to_dict(configuration: Configuration) -> dict[str, Any]:
+    """The configuration as nested dictionaries that `json.dumps` takes."""
+    return asdict(configuration)
+
+
+def from_dict(data: dict[str, Any]) -> Configuration:
+    """The inverse of `to_dict`, also after JSON. Raises ValueError for a key too many, one missing or a wrong type."""
+    return _build(Configuration, data, "a configuration")
+
+
+# Added since the first checkpoints were written: where one of these is missing, its default is meant.
+_LATER_KEYS = frozenset({"chrono_init", "curriculum", "cooldown"})
+
+
+def _build(cls: type, data: Any, what: str) -> Any:
+    if not isinstance(data, dict):
+        raise ValueError(f"{what} must be an object with named values, not {data!r}")
+    wanted = {item.name: item.type for item in fields(cls)}
+    unknown, missing = sorted(data.keys() - wanted.keys()), sorted(wanted.keys() - data.keys() - _LATER_KEYS)
+    if unknown or missing:
+        raise ValueError(
+            f"the keys of {what} are not those of this version of mvae_lib: "
+            f"unknown: {', '.join(map(str, unknown)) or 'none'}; missing: {', '.join(missing) or 'none'}"
+        )
+    found = {name: kind for name, kind in wanted.items() if name in data}
+    return cls(**{name: _value(kind, data[name], f"{name!r} of {what}") for name, kind in found.items()})
+
+
+def _value(kind: Any, value: Any, what: str) -> Any:
+    """`value` as the type of a dataclass field, or ValueError; JSON knows no tuples, and 1.0 may come back as 1."""
+    if kind in (ModelConfig, TrainingConfig):
+        return _build(kind, value, what)
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(_value(get_args(kind)[0], item, what) for item in value)
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
+    if isinstance(kind, UnionType):
+        return None if value is None else _value(get_args(kind)[0], value, what)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and type(value) is kind:
+        return value
+    raise ValueError(f"{what} must be {kind.__name__ if isinstance(kind, type) else kind}, not {value!r}")
+
+
+_TRIO = (VOCABULARY, VOCABULARY, DRUM_VOCABULARY)  # melody, bass, drums
+_BIG_2BAR = {"z_size": 512, "encoder_units": 2048, "decoder_units": 2048, "decoder_layers": 3}
+_FLAT_16BAR = {**_BIG_2BAR, "steps": 16 * STEPS_PER_BAR, "encoder_layers": 2}
+_HIERARCHICAL_16BAR = {
+    **_FLAT_16BAR,
+    "decoder_units": 1024,
+    "decoder_layers": 2,
+    "conductor_units": 1024,
+    "conductor_layers": 2,
+}
+_DRUMS = {"heads": (DRUM_VOCABULARY,), "encoder_reads": "drum-bits"}
+
+_REFERENCE = (
+    Configuration(
+        "cat-mel_2bar_small",
+        ModelConfig(),
+        TrainingConfig(max_beta=0.2, beta_rate=0.99999, sampling_k=1000, transposition=5),
+    ),
+    Configuration(
+        "cat-mel_2bar_big",
+        ModelConfig(**_BIG_2BAR),
+        TrainingConfig(max_beta=0.5, beta_rate=0.99999, sampling_k=1000, transposition=5),
+    ),
+    Configuration(
+        "cat-mel_2bar_med_chords",
+        ModelConfig(control=CHORD_VOCABULARY, encoder_units=1024, decoder_units=512, decoder_layers=3),
+        TrainingConfig(transposition=3),
+    ),
+    Configuration(
+        "cat-drums_2bar_small",
+        ModelConfig(**_DRUMS),
+        TrainingConfig(max_beta=0.2, free_bits=48, sampling_k=1000),
+    ),
+    Configuration(
+        "cat-drums_2bar_big",
+        ModelConfig(**_DRUMS, **_BIG_2BAR),
+        TrainingConfig(max_beta=0.2, free_bits=48, sampling_k=1000),
+    ),
+    Configuration("flat-mel_16bar", ModelConfig(**_FLAT_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
+    Configuration("hierdec-mel_16bar", ModelConfig(**_HIERARCHICAL_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
+    Configuration("flat-trio_16bar", ModelConfig(heads=_TRIO, **_FLAT_16BAR), TrainingConfig(batch=256)),
+    Configuration(
+        "hierdec-trio_16bar",
+        ModelConfig(heads=_TRIO, **_HIERARCHICAL_16BAR),
+        TrainingConfig(batch=256, max_beta=0.2, free_bits=256),
+    ),
+)
+
+# Many small updates: what one core can do in twenty minutes.
+_SHORT = {
+    "updates": 10_000,
+    "batch": 64,
+    "learning_rate": 4e-3,
+    "learning_rate_decay": 0.9995,
+    "beta_rate": 0.998,
+    "transposition": 5,
+}
+_SHORTER = _SHORT | {"updates": 6_000, "learning_rate_decay": 0.999}
+_SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "z_per_step": True, "balanced_start": True}
+_LONG = {  # the objective of the reference's 16-bar models, with twice its free bits: 64 for two bars, as mel_2bar has
+    "updates": 4_000,
+    "batch": 32,
+    "learning_rate": 3e-3,
+    "learning_rate_decay": 0.9994,
+    "max_beta": 0.2,
+    "free_bits": 512.0,
+    "transposition": 5,
+}
+_TWIN = {
+    "steps": 16 * STEPS_PER_BAR,
+    "z_size": 256,
+    "encoder_units": 96,
+    "bar_encoder": True,
+    "decoder_layers": 1,
+    "balanced_start": True,
+}
+_COURSE = (
+    Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.3, **_SHORT)),
+    # Its low-rate sibling: all of the KL beyond 12 bits is paid for in full, so that the prior is a place to draw from.
+    Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORTER)),
+    # Its twin without a price on the rate: sigma shrinks to next to nothing, and what is left is an autoencoder.
+    Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER | {"updates": 3_000})),
+    # Twins of equal size: what one does better than the other is not for want of parameters.
+    Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_TWIN), TrainingConfig(**_LONG)),
+    Configuration(
+        "mel_16bar_hier",
+        ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, z_per_bar=True, **_TWIN),
+        TrainingConfig(**_LONG),
+    ),
+    # The paper's decoder, without our map of z to each bar: what that map takes of the parameters, the LSTMs have here.
+    Configuration(
+        "mel_16bar_hier_faithful",
+        ModelConfig(decoder_units=288, conductor_units=440, conductor_layers=1, **_TWIN),
+        TrainingConfig(**_LONG),
+    ),
+)
+_CONFIGURATIONS = MappingProxyType({item.name: item for item in (*_REFERENCE, *_COURSE)})

@@ -1,0 +1,97 @@
+"""How a decoder writes when it has only its own tokens to read: free-running decoding and scheduled sampling.
+
+A *choice* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one as it stands;
+`temperature(0.8, generator)` and `top_p(0.9, generator)` make one.
+
+Scheduled sampling replaces the true previous token by a sample of the model's own, with a probability that rises in
+training. A sample has no gradient. So the tokens can be drawn first, without gradients, and a teacher-forced pass over
+the mixture then gives the very logits and gradients that drawing along the way would give, in fused calls.
+
+Chapter: 06. Source: Bengio et al. 2015, Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks;
+Holtzman et al. 2020, The Curious Case of Neural Text Degeneration (top-p).
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mvae_lib.models.stepping import NextToken
+from mvae_lib.models.tracks import join_tracks, split_tracks
+
+Choice = Callable[[Tensor], Tensor]
+
+
+class Decoder(Protocol):
+    """What flat and hierarchical decoders have in common."""
+
+    heads: tuple[int, ...]
+
+    def __call__(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor: ...
+
+    def unroll(self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None) -> list[Tensor]: ...
+
+
+def greedy(logits: Tensor) -> Tensor:
+    """The most likely class: `[batch, classes]` -> `[batch]`."""
+    return logits.argmax(-1)
+
+
+def temperature(value: float, generator: torch.Generator | None) -> Choice:
+    """A choice that draws from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
+    if value <= 0:
+        raise ValueError(f"a temperature is above 0, not {value}; for the most likely class, use greedy")
+
+    def draw(logits: Tensor) -> Tensor:
+        probabilities = torch.softmax(logits.float() / value, -1)
+        return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
+
+    return draw
+
+
+def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1.0) -> Choice:
+    """A choice among the fewest classes whose probabilities reach `mass` together (1: all classes).
+
+    Raises ValueError for a mass outside (0, 1] or a temperature of 0 or below.
+    """
+    if not 0 < mass <= 1:
+        raise ValueError(f"top-p needs a probability mass above 0 and at most 1, not {mass}")
+    if temperature <= 0:
+        raise ValueError(f"a temperature is above 0, not {temperature}; for the most likely class, use greedy")
+
+    def draw(logits: Tensor) -> Tensor:
+        ordered, classes = torch.softmax(logits.float() / temperature, -1).sort(-1, descending=True)
+        before = ordered.cumsum(-1) - ordered
+        kept = ordered * (before < mass)
+        kept[..., 0] = ordered[..., 0]  # rounding must not leave nothing to choose from
+        return classes.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
+
+    return draw
+
+
+def free_run(decoder: Decoder, z: Tensor, steps: int, choice: Choice = greedy, control: Tensor | None = None) -> Tensor:
+    """Decode z `[batch, z]` on the decoder's own tokens: `[batch, steps]`, or `[batch, steps, tracks]`."""
+    return join_tracks(decoder.unroll(z, lambda track, step, logits: choice(logits), steps, control))
+
+
+def mix_in_samples(
+    decoder: Decoder,
+    z: Tensor,
+    tokens: Tensor,
+    probability: float,
+    generator: torch.Generator | None,
+    control: Tensor | None = None,
+) -> Tensor:
+    """`tokens`, of which each step of each sequence has been replaced, with `probability`, by the model's own sample.
+
+    Shapes as in `free_run`. What the decoder reads is the mixture so far, as in Bengio et al., figure 1; the tracks of
+    one step are replaced together.
+    """
+    coins = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
+    truth, sample = split_tracks(tokens.long(), decoder.heads), temperature(1.0, generator)
+
+    def next_token(track: int, step: int, logits: Tensor) -> Tensor:
+        return torch.where(coins[:, step], sample(logits), truth[track][:, step])
+
+    return join_tracks(decoder.unroll(z, next_token, tokens.shape[1], control))

@@ -1,0 +1,1 @@
+"""Music as tokens and back: representations, MIDI files, extraction, sound, attributes of a melody. No torch."""

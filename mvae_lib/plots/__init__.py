@@ -1,0 +1,33 @@
+"""Figures: charts, piano rolls, drawings of the models, and the one palette."""
+
+from mvae_lib.plots.charts import (
+    along,
+    as_png,
+    by_bar,
+    effects,
+    grouped_bars,
+    labelled_bars,
+    number_grid,
+    piano_roll,
+    piano_rolls,
+    rate_distortion,
+    scatter_by_value,
+    set_style,
+    similarity_matrices,
+)
+
+__all__ = [
+    "along",
+    "as_png",
+    "by_bar",
+    "effects",
+    "grouped_bars",
+    "labelled_bars",
+    "number_grid",
+    "piano_roll",
+    "piano_rolls",
+    "rate_distortion",
+    "scatter_by_value",
+    "set_style",
+    "similarity_matrices",
+]

@@ -1,0 +1,87 @@
+"""Two melodies, a slider from one to the other, and the whole way as a strip. Chapter: 08."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import torch
+import traitlets
+
+from mvae_lib.latent.interpolation import Way, lerp, slerp
+from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
+from mvae_lib.widgets.explorers.page import Json, clip, clips
+from mvae_lib.widgets.rolls import MAX_MELODIES, make_rolls
+from mvae_lib.widgets.still import still_svg
+
+WAYS: Mapping[str, Way] = MappingProxyType({"arc": slerp, "line": lerp})
+
+
+class Blender(Instrument):
+    """From one melody to another: `start` and `end` are tokens `[T]`. A MIDI file can be dropped on the name of either.
+
+    `steps`: the melodies of the strip, both ends among them. `ways`: how to go between two z, under the names that the
+    page shows. The ends are heard as the model rebuilds them.
+
+    Raises ValueError for melodies of different lengths and for fewer than 2 or more than 32 steps.
+
+    Chapter: 08.
+    """
+
+    element = traitlets.Unicode("mvae-blender").tag(sync=True)
+
+    def __init__(
+        self,
+        start: np.ndarray,
+        end: np.ndarray,
+        encode: Encode,
+        decode: Decode,
+        titles: Sequence[str] = ("first melody", "last melody"),
+        steps: int = 9,
+        ways: Mapping[str, Way] = WAYS,
+        tempo: float = 120.0,
+        title: str | None = None,
+    ) -> None:
+        ends = [as_tokens(start), as_tokens(end)]
+        if ends[0].shape != ends[1].shape:
+            raise ValueError(f"both melodies have one length, not {len(ends[0])} and {len(ends[1])} steps")
+        if not 2 <= steps <= MAX_MELODIES:
+            raise ValueError(f"the strip has 2 to {MAX_MELODIES} steps, not {steps}")
+        if len(titles) != 2:
+            raise ValueError(f"two melodies have two titles, not {len(titles)}")
+        self._encode, self._ways, self._count, self._ends = encode, dict(ways), steps, ends
+        self._titles = [str(name) for name in titles]
+        super().__init__(decode, tempo, title, loop=True)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.ends = encoded(self._encode, self._ends)  # [2, Z]
+        t = torch.linspace(0, 1, self._count)
+        self.paths = {name: self.decode(way(*self.ends, t)) for name, way in self._ways.items()}
+        self.z, self.tokens = self.ends[0], next(iter(self.paths.values()))[0]
+        paths = [clips(path) for path in self.paths.values()]
+        self.show(names=self._titles, ways=list(self._ways), paths=paths, reads=True)
+
+    def blend(self, t: float, way: str | None = None) -> np.ndarray:
+        """What the slider does at `t`, 0 to 1, on the `way` of that name (None: the first): tokens `[T]`."""
+        return self.ask(t=float(t), way=0 if way is None else list(self._ways).index(way))
+
+    def react(self, wish: Json) -> Json:
+        """What is decoded at t of the way."""
+        way = list(self._ways.values())[wish["way"]]
+        self.hear(way(*self.ends, wish["t"]))
+        return {"clip": clip(self.tokens), "t": wish["t"], "way": wish["way"]}
+
+    def take(self, place: str, tokens: np.ndarray, name: str) -> None:
+        """A melody from a file takes the place of the "start" or the "finish"."""
+        index = ("start", "finish").index(place)
+        self._ends[index], self._titles[index] = tokens, name
+        self._lay_out()
+
+    def in_words(self) -> str:
+        """From where to where."""
+        return f"a way of {self._count} steps from {self._titles[0]} to {self._titles[1]}"
+
+    def picture(self) -> str:
+        """The strip."""
+        path = next(iter(self.paths.values()))
+        return still_svg(make_rolls(list(path), [f"{100 * i / (len(path) - 1):.0f} %" for i in range(len(path))]))

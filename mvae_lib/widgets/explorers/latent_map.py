@@ -1,0 +1,131 @@
+"""A map of melodies: a click plays one, a drag wanders through what lies between. Chapter: 08."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import traitlets
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from mvae_lib.latent.interpolation import from_map
+from mvae_lib.widgets.explorers.base import Decode, Instrument
+from mvae_lib.widgets.explorers.page import Json, clip, clips
+from mvae_lib.widgets.explorers.pictures import map_svg
+
+MAX_POINTS = 2000  # more are neither told apart by the eye nor small in a notebook
+MAX_GROUPS = 5  # as many as there are colours
+
+Locate = Callable[[Tensor], Tensor]  # places [B, 2] of the map -> z [B, Z]
+
+
+class LatentMap(Instrument):
+    """Melodies as points of a plane, to be clicked, and a plane between them, to be wandered.
+
+    `points` `[N, 2]`: a projection (PCA, t-SNE, two dimensions of z) of `z` `[N, Z]`. `titles` `[N]`. `color` `[N]`:
+    numbers, or names of at most five groups; `label` says what it is. `locate` leads from places of the map `[B, 2]` to
+    z `[B, Z]`: by default to the mean of the four nearest points' z, weighted by nearness; with PCA, you may wish for
+    `lambda places: torch.from_numpy(pca.inverse_transform(places)).float()`. All points are decoded at once when the
+    map is made, so that a map without Python can play them.
+
+    Raises ValueError for arrays that do not belong together, for points that are not finite, and for more than 2,000.
+
+    Chapter: 08.
+    """
+
+    element = traitlets.Unicode("mvae-map").tag(sync=True)
+
+    def __init__(
+        self,
+        points: ArrayLike,
+        z: Tensor,
+        decode: Decode,
+        titles: Sequence[str] | None = None,
+        color: ArrayLike | None = None,
+        label: str = "",
+        locate: Locate | None = None,
+        tempo: float = 120.0,
+        title: str | None = None,
+    ) -> None:
+        self.points = np.asarray(points, float)
+        self.codes = z.detach()
+        self.titles = [f"melody {i}" for i in range(len(z))] if titles is None else [str(name) for name in titles]
+        self._check()
+        places = torch.from_numpy(self.points).to(z.dtype)
+        self._locate = locate or (lambda where: from_map(places, self.codes, where, min(4, len(places))))
+        self._low = self.points.min(0)
+        span = self.points.max(0) - self._low
+        self._span = np.where(span > 0, span, 1.0)
+        super().__init__(decode, tempo, title, loop=False)
+        self.all_tokens = self.decode(self.codes)
+        self.z, self.tokens = self.codes[0], self.all_tokens[0]
+        names = list(dict.fromkeys(self.titles))
+        number = {name: index for index, name in enumerate(names)}
+        self.show(
+            points=((self.points - self._low) / self._span).round(4).tolist(),
+            titles=names,
+            titleOf=[number[name] for name in self.titles],
+            clips=clips(self.all_tokens),
+            **_colors(color, label, len(z)),
+        )
+
+    def _check(self) -> None:
+        n = len(self.codes)
+        if self.points.shape != (n, 2) or self.codes.ndim != 2 or len(self.titles) != n:
+            shapes = f"points {self.points.shape}, z {tuple(self.codes.shape)}, {len(self.titles)} titles"
+            raise ValueError(f"a map has a point [N, 2] and a title [N] for each z [N, Z], not {shapes}")
+        if not 1 <= n <= MAX_POINTS:
+            raise ValueError(
+                f"a map shows 1 to {MAX_POINTS:,} melodies, not {n:,}; draw some: data.sample(500, seed=0)"
+            )
+        if not np.isfinite(self.points).all():
+            raise ValueError("a point of the map is not finite")
+
+    def pick(self, point: int) -> np.ndarray:
+        """What a click on that point does; returns the tokens `[T]`."""
+        return self.ask(point=int(point))
+
+    def go(self, x: float, y: float) -> np.ndarray:
+        """What a drag to that place (in the units of `points`) does; returns the tokens `[T]`."""
+        across, up = (np.array([x, y]) - self._low) / self._span
+        return self.ask(x=float(across), y=float(up))
+
+    def react(self, wish: Json) -> Json:
+        """A point's melody, or what is decoded at a place."""
+        if "point" in wish:
+            point = wish["point"]
+            self.z, self.tokens = self.codes[point], self.all_tokens[point]
+            return {"point": point, "clip": clip(self.tokens), "title": self.titles[point]}
+        place = self._low + np.array([wish["x"], wish["y"]]) * self._span
+        where = torch.from_numpy(place).to(self.codes.dtype)
+        self.hear(self._locate(where[None])[0])
+        near = np.square((self.points - place) / self._span).sum(1).argmin()
+        title = f"between melodies, near “{self.titles[near]}”"
+        return {"clip": clip(self.tokens), "title": title, "x": wish["x"], "y": wish["y"]}
+
+    def in_words(self) -> str:
+        """How many melodies there are."""
+        return f"a map of {len(self.codes)} melodies"
+
+    def picture(self) -> str:
+        """The points in their colours."""
+        return map_svg(self.data)
+
+
+def _colors(color: ArrayLike | None, label: str, n: int) -> Json:
+    """What the page needs to colour the points: a number for each group, or a share between low and high."""
+    if color is None:
+        return {}
+    color = np.asarray(color)
+    if color.shape != (n,):
+        raise ValueError(f"`color` is one number or name for each melody: {color.shape} for {n} melodies")
+    if np.issubdtype(color.dtype, np.number):
+        known = color[np.isfinite(color)]
+        low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+        shares = (color - low) / ((high - low) or 1.0)
+        of = [round(float(share), 3) if np.isfinite(share) else None for share in shares]
+        return {"ramp": {"label": label, "low": low, "high": high, "of": of}}
+    names, of = np.unique(color.astype(str), return_inverse=True)
+    if len(names) > MAX_GROUPS:
+        raise ValueError(f"{len(names)} groups are more than the {MAX_GROUPS} colours; join some, or give numbers")
+    return {"groups": {"label": label, "names": names.tolist(), "of": of.tolist()}}

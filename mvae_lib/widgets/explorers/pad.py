@@ -1,0 +1,83 @@
+"""A square between four melodies. Chapter: 08."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import traitlets
+
+from mvae_lib.latent.interpolation import Way, slerp, slice_grid, slice_through
+from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
+from mvae_lib.widgets.explorers.page import Json, clip, clips
+from mvae_lib.widgets.rolls import make_rolls
+from mvae_lib.widgets.still import still_svg
+
+MAX_FIELDS = 15
+
+
+class MelodyPad(Instrument):
+    """Four melodies `[4, T]` in the corners (reading order), and their blends between them.
+
+    A MIDI file that is dropped on a quarter of the pad takes the melody of its corner's place. `rows` and `columns`:
+    the fields that are decoded beforehand and shown. `way`: how to go between two z.
+
+    Raises ValueError for another number of melodies, and for fewer than 2 or more than 15 rows or columns.
+
+    Chapter: 08.
+    """
+
+    element = traitlets.Unicode("mvae-pad").tag(sync=True)
+
+    def __init__(
+        self,
+        melodies: Sequence[np.ndarray] | np.ndarray,
+        encode: Encode,
+        decode: Decode,
+        titles: Sequence[str] = ("A", "B", "C", "D"),
+        rows: int = 5,
+        columns: int = 5,
+        way: Way = slerp,
+        tempo: float = 120.0,
+        title: str | None = None,
+    ) -> None:
+        corners = [as_tokens(melody) for melody in melodies]
+        if len(corners) != 4 or len(titles) != 4:
+            raise ValueError(f"a pad has four melodies and four titles, not {len(corners)} and {len(titles)}")
+        if len({len(melody) for melody in corners}) > 1:
+            raise ValueError("all four melodies have one length")
+        if not (2 <= rows <= MAX_FIELDS and 2 <= columns <= MAX_FIELDS):
+            raise ValueError(f"a pad has 2 to {MAX_FIELDS} rows and columns, not {rows} and {columns}")
+        self._encode, self._way, self._shape, self._corners = encode, way, (rows, columns), corners
+        self._titles = [str(name) for name in titles]
+        super().__init__(decode, tempo, title, loop=True)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self.corners = encoded(self._encode, self._corners)  # [4, Z]
+        z = slice_grid(self.corners, *self._shape, self._way)
+        self.grid = self.decode(z.flatten(0, 1)).reshape(*self._shape, -1)  # [rows, columns, T]
+        self.z, self.tokens = self.corners[0], self.grid[0, 0]
+        self.show(names=self._titles, grid=[clips(row) for row in self.grid], reads=True)
+
+    def go(self, x: float, y: float) -> np.ndarray:
+        """What a press on that place does: from the left and from the top, 0 to 1 each. Returns the tokens `[T]`."""
+        return self.ask(x=float(x), y=float(y))
+
+    def react(self, wish: Json) -> Json:
+        """What is decoded at a place."""
+        self.hear(slice_through(self.corners, *(torch.tensor(wish[name]) for name in ("x", "y")), self._way))
+        return {"clip": clip(self.tokens), "x": wish["x"], "y": wish["y"]}
+
+    def take(self, place: str, tokens: np.ndarray, name: str) -> None:
+        """A melody from a file takes the place of a corner, "0" to "3"."""
+        self._corners[int(place)], self._titles[int(place)] = tokens, name
+        self._lay_out()
+
+    def in_words(self) -> str:
+        """The names of the corners."""
+        return f"a pad between {', '.join(self._titles)}"
+
+    def picture(self) -> str:
+        """The four melodies in the corners."""
+        corners = self.grid[[0, 0, -1, -1], [0, -1, 0, -1]]
+        return still_svg(make_rolls(list(corners), self._titles))
