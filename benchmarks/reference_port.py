@@ -31,13 +31,13 @@ class Port(nn.Module):
     def __init__(self, model: MusicVAE):
         """Shares the weights of `model`. Raises ValueError for a model of several heads or with a control signal."""
         super().__init__()
-        if len(model.config.heads) > 1 or model.config.control:
+        if len(model.config.vocab_sizes) > 1 or model.config.control:
             raise ValueError("the ports are written for melodies: one head and no control signal")
         self.model, self.config = model, model.config
 
     def forward(self, tokens: Tensor, generator: torch.Generator | None) -> Output:
         """Encode, draw z, decode with teacher forcing, as `MusicVAE.forward`."""
-        hot = one_hot(tokens.long(), self.config.heads[0]).float()
+        hot = one_hot(tokens.long(), self.config.vocab_sizes[0]).float()
         encoder = self.model.encoder
         summary = self.summary(encoder.lstm, hot.unflatten(1, (encoder.bars or 1, -1)).flatten(0, 1)).view(len(hot), -1)
         posterior = Posterior(encoder.mu(summary).float(), softplus(encoder.sigma(summary).float()))
@@ -52,14 +52,14 @@ class Port(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """z `[batch, z]` -> tokens `[batch, steps]`, greedily, each step on the tokens before it."""
         bars, decoder = self.embeddings(z, self.config.steps)
-        previous, written = z.new_zeros(len(z), self.config.heads[0]), []
+        previous, written = z.new_zeros(len(z), self.config.vocab_sizes[0]), []
         for z_bar in bars:
             steps = self.config.steps // len(bars)
             step_of, z_steps = self.stepwise(decoder, z_bar), decoder.z_at_steps(z_bar, steps)
             for step in range(steps):
                 logits = step_of(torch.cat([previous, z_steps[:, step]], 1))
                 written.append(logits.argmax(-1))
-                previous = one_hot(written[-1], self.config.heads[0]).to(z.dtype)
+                previous = one_hot(written[-1], self.config.vocab_sizes[0]).to(z.dtype)
         return torch.stack(written, 1)
 
     def embeddings(self, z: Tensor, steps: int) -> tuple[list[Tensor], FlatDecoder]:
@@ -69,8 +69,8 @@ class Port(nn.Module):
             return [z], decoder
         bars = steps // self.config.steps_per_bar
         outputs = self.conduct(decoder.conductor, z.new_zeros(len(z), bars, 1), decoder.start(z))
-        if decoder.z_maps is not None:
-            outputs = [out + z @ z_map.T for out, z_map in zip(outputs, decoder.z_maps, strict=False)]
+        if decoder.z_projections is not None:
+            outputs = [out + z @ z_map.T for out, z_map in zip(outputs, decoder.z_projections, strict=False)]
         return outputs, decoder.cores[0]
 
 

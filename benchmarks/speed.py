@@ -28,7 +28,7 @@ from benchmarks.yardsticks import (
     training_operations,
     weights_read,
 )
-from mvae_lib.models.config import Configuration, named
+from mvae_lib.models.config import Configuration, get_config
 from mvae_lib.models.cuda_graph import GraphedDecoder
 from mvae_lib.models.musicvae import MusicVAE, Output
 from mvae_lib.training.objectives import gaussian_kl, reconstruction
@@ -118,7 +118,7 @@ def rows_of(
     ports = {REFERENCE: ReferenceLoop(model), PORT: PlainPort(model), LIBRARY: model}
     generator = torch.Generator(device).manual_seed(0)
     batch, steps = batch or configuration.training.batch, configuration.model.steps
-    tokens = torch.randint(configuration.model.heads[0], (batch, steps), generator=generator, device=device)
+    tokens = torch.randint(configuration.model.vocab_sizes[0], (batch, steps), generator=generator, device=device)
     name, rows = configuration.name, []
     task = Task(name, "training step", batch, batch * training_operations(model), 0)
     steps_of = {
@@ -211,7 +211,7 @@ def main() -> None:
     print(f"{machine(device)}; matrix product: {speeds}; copy: {bandwidth / 1e9:,.1f} GB/s\n", flush=True)
     rows = []
     for name in options.models:
-        rows += rows_of(named(name), options.batch, device, options.decode, options.rounds)
+        rows += rows_of(get_config(name), options.batch, device, options.decode, options.rounds)
     print(table(rows, rates, bandwidth, device))
     if options.json:
         found = {

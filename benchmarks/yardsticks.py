@@ -75,7 +75,11 @@ def _decoder_reads(model: MusicVAE) -> list[tuple[int, int]]:
     config, decoder = model.config, model.decoder
     if not config.hierarchical:
         return _flat_reads(decoder, config.steps, 1)
-    reads = [(1, decoder.start.dense.weight.numel()), (config.bars, _kernels(decoder.conductor)), _maps(decoder.z_maps)]
+    reads = [
+        (1, decoder.start.linear.weight.numel()),
+        (config.bars, _kernels(decoder.conductor)),
+        _maps(decoder.z_projections),
+    ]
     for core in decoder.cores:
         reads += _flat_reads(core, config.steps, config.bars)
     return reads
@@ -83,7 +87,7 @@ def _decoder_reads(model: MusicVAE) -> list[tuple[int, int]]:
 
 def _flat_reads(decoder: FlatDecoder, steps: int, starts: int) -> list[tuple[int, int]]:
     each_step = _kernels(decoder.lstm) + decoder.output.weight.numel()
-    return [(starts, decoder.start.dense.weight.numel()), (steps, each_step), _maps(decoder.z_maps)]
+    return [(starts, decoder.start.linear.weight.numel()), (steps, each_step), _maps(decoder.z_projections)]
 
 
 def _maps(maps: Tensor | None) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from textwrap import fill
 from typing import NoReturn
 
 from mvae_lib.data.splits import SPLITS
-from mvae_lib.models.config import names
+from mvae_lib.models.config import list_configs
 
 _PROGRAM = "python -m mvae_lib"
 _EXAMPLES = {
@@ -156,7 +156,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _epilog(*commands: str) -> str:
     lines = (f"  {_PROGRAM} {_EXAMPLES[command]}" for command in commands)
-    configurations = fill(", ".join(names()), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    configurations = fill(
+        ", ".join(list_configs()), 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
     return "\n".join(["examples:", *lines, "", "configurations:", configurations])
 
 

@@ -21,8 +21,8 @@ from mvae_lib import evaluation, latent, pretrained, training
 from mvae_lib.data.folk import WINDOW_BARS, MelodyDataset, folk_melodies
 from mvae_lib.evaluation import report
 from mvae_lib.models import generate as decoding
-from mvae_lib.models.config import Configuration, ModelConfig, named, names, to_dict
-from mvae_lib.models.musicvae import MusicVAE, parameters
+from mvae_lib.models.config import Configuration, ModelConfig, get_config, list_configs, to_dict
+from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.music.audio import synthesize, write_wav
 from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
 from mvae_lib.training import checkpoints
@@ -58,7 +58,7 @@ def train(name: str, out: Path, updates: int | None, seed: int | None, every: in
     if run.update >= run.config.updates:
         print(f"nothing to do: the run in {out} has {run.update} updates; ask for more of them with --updates")
         return
-    size = f"{parameters(run.model):,} parameters, {len(tokens):,} windows, seed {run.seed}"
+    size = f"{count_parameters(run.model):,} parameters, {len(tokens):,} windows, seed {run.seed}"
     print(f"{name}: {size}; updates {run.update} to {run.config.updates}, checkpoints in {out} every {every}")
     for record in training.train(run, show_progress=sys.stderr.isatty()):
         if record.update % every == 0 or record.update == run.config.updates:
@@ -69,21 +69,21 @@ def train(name: str, out: Path, updates: int | None, seed: int | None, every: in
             tqdm.write(f"update {record.update}: {told} nats a sequence; {record.dropped} dropped")
 
 
-def _begun(out: Path, configuration: Configuration, tokens: np.ndarray, seed: int, device: str) -> training.Training:
+def _begun(out: Path, configuration: Configuration, tokens: np.ndarray, seed: int, device: str) -> training.TrainingRun:
     if (out / FACTS).exists():
         raise CommandError(f"{out} holds a checkpoint already; go on with it by --resume, or name another folder")
     model = MusicVAE(configuration.model, torch.Generator().manual_seed(seed)).to(device)
-    run = training.start(model, tokens, configuration.training, seed)
+    run = training.start_run(model, tokens, configuration.training, seed)
     checkpoints.save_checkpoint(out, run, configuration.name)  # a folder that cannot be used is found out now
     return run
 
 
 def _resumed(
     out: Path, configuration: Configuration, tokens: np.ndarray, seed: int | None, device: str
-) -> training.Training:
+) -> training.TrainingRun:
     if not (out / FACTS).exists():
         raise CommandError(f"there is no run in {out} to go on with; leave out --resume to begin one")
-    facts = checkpoints.read_facts(out)
+    facts = checkpoints.read_metadata(out)
     if seed not in (None, facts.seed):
         raise CommandError(f"the run in {out} has the seed {facts.seed} and keeps it; leave out --seed")
     longer = replace(configuration.training, updates=facts.configuration.training.updates)
@@ -96,7 +96,7 @@ def evaluate(checkpoint: Path, split: str, draws: int, json_file: Path | None, s
         raise CommandError(f"cannot write {json_file}: there is no folder {json_file.parent}; create it first")
     _check_device(device)
     checkpoint = _folder(checkpoint)
-    facts = checkpoints.read_facts(checkpoint)
+    facts = checkpoints.read_metadata(checkpoint)
     model = checkpoints.load_model(checkpoint, device)
     learned_from = _folk_melodies(model.config, "train", checkpoint)
     if facts.data_sha256 not in (None, training.fingerprint(learned_from.tokens)):
@@ -165,24 +165,24 @@ def info(name: str, as_json: bool) -> None:
 
 
 def _known_of(name: str) -> dict[str, Any]:
-    if name in names():
-        configuration, rest = named(name), {}
+    if name in list_configs():
+        configuration, rest = get_config(name), {}
     elif Path(name).exists():
-        facts = checkpoints.read_facts(name)
+        facts = checkpoints.read_metadata(name)
         configuration = facts.configuration
         rest = {item.name: getattr(facts, item.name) for item in fields(facts) if item.name != "configuration"}
     else:
-        raise CommandError(f"{name!r} is no folder and no configuration; there are: {', '.join(names())}")
+        raise CommandError(f"{name!r} is no folder and no configuration; there are: {', '.join(list_configs())}")
     model = configuration.model
     with torch.device("meta"):  # counted without being filled: the largest would take a gigabyte
-        count = parameters(MusicVAE(model))
+        count = count_parameters(MusicVAE(model))
     told = {"kind": "checkpoint" if rest else "configuration", "parameters": count}
     return told | {"hierarchical": model.hierarchical, "bars": model.bars} | rest | to_dict(configuration)
 
 
 def _named(name: str) -> Configuration:
     try:
-        return named(name)
+        return get_config(name)
     except ValueError as error:
         raise CommandError(str(error)) from None
 
@@ -194,8 +194,10 @@ def _check_device(device: str) -> None:
 
 def _bars(config: ModelConfig, label: object) -> int:
     """The bars of a melody model's window."""
-    if config.heads != (VOCABULARY,) or config.control:
-        found = f"heads of {', '.join(map(str, config.heads))} classes and a control signal of depth {config.control}"
+    if config.vocab_sizes != (VOCABULARY,) or config.control:
+        found = (
+            f"heads of {', '.join(map(str, config.vocab_sizes))} classes and a control signal of depth {config.control}"
+        )
         raise CommandError(
             f"{label} has {found}; this command needs a model of melodies alone, such as mel_2bar: one head of "
             f"{VOCABULARY} classes, no control signal"

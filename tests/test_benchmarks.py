@@ -8,19 +8,21 @@ import torch
 from benchmarks import speed
 from benchmarks.reference_port import PlainPort, ReferenceLoop
 from benchmarks.yardsticks import decoding_operations, training_operations, weights_read
-from mvae_lib.models.config import ModelConfig, named
+from mvae_lib.models.config import ModelConfig, get_config
 from mvae_lib.models.cuda_graph import GraphedDecoder
 from mvae_lib.models.musicvae import MusicVAE
 
-FLAT = ModelConfig(steps=8, heads=(9,), z_size=4, encoder_units=5, encoder_layers=2, decoder_units=6, z_per_step=True)
+FLAT = ModelConfig(
+    steps=8, vocab_sizes=(9,), z_size=4, encoder_units=5, encoder_layers=2, decoder_units=6, per_step_z=True
+)
 HIERARCHICAL = replace(
-    FLAT, conductor_units=7, conductor_layers=2, steps_per_bar=4, z_per_step=False, z_per_bar=True, encoder_layers=1
+    FLAT, conductor_units=7, conductor_layers=2, steps_per_bar=4, per_step_z=False, per_bar_z=True, encoder_layers=1
 )
 
 
 MODELS = {
     "flat+z": FLAT,
-    "flat": replace(FLAT, z_per_step=False),
+    "flat": replace(FLAT, per_step_z=False),
     "hierarchical": HIERARCHICAL,
     "bars read apart": replace(HIERARCHICAL, bar_encoder=True),
 }
@@ -52,12 +54,12 @@ def test_the_ports_compute_what_the_library_computes(port, model):
 
 def test_the_ports_refuse_what_they_are_not_written_for():
     with pytest.raises(ValueError, match="melodies"):
-        ReferenceLoop(MusicVAE(replace(FLAT, heads=(9, 5))))
+        ReferenceLoop(MusicVAE(replace(FLAT, vocab_sizes=(9, 5))))
 
 
 def test_operations_of_the_large_model_as_counted_by_hand():
     with torch.device("meta"):
-        model = MusicVAE(named("hierdec-mel_16bar").model)
+        model = MusicVAE(get_config("hierdec-mel_16bar").model)
     encoder = 2 * 4 * 2048 * ((90 + 2048) + (2 * 2048 + 2048))  # both directions; the first layer and the second
     posterior = 2 * (2 * 2048 * 512)
     conductor = 4 * 1024 * ((1 + 1024) + 2 * 1024)
@@ -68,7 +70,9 @@ def test_operations_of_the_large_model_as_counted_by_hand():
 
 
 def test_operations_of_a_small_decoder_as_counted_by_hand():
-    model = MusicVAE(ModelConfig(steps=8, heads=(9,), z_size=4, encoder_units=5, decoder_units=6, decoder_layers=1))
+    model = MusicVAE(
+        ModelConfig(steps=8, vocab_sizes=(9,), z_size=4, encoder_units=5, decoder_units=6, decoder_layers=1)
+    )
     each_step = (9 + 4 + 6) * 24 + 6 * 9
     assert weights_read(model) == 4 * 2 * 6 + 8 * each_step
     assert decoding_operations(model) == 2 * weights_read(model)
@@ -100,5 +104,5 @@ def test_a_graph_decodes_what_the_model_decodes(model):
         z = torch.randn(3, 4, generator=torch.Generator().manual_seed(seed)).cuda()
         assert torch.equal(decode(z), model.decode(z))
     with torch.no_grad():
-        model.decoder.start.dense.weight.neg_()
+        model.decoder.start.linear.weight.neg_()
     assert torch.equal(decode(z), model.decode(z))

@@ -26,14 +26,14 @@ from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.training.checkpoints import (
     CheckpointError,
-    Facts,
+    CheckpointMetadata,
     load_model,
-    read_facts,
+    read_metadata,
     resume,
     save_checkpoint,
     save_model,
 )
-from mvae_lib.training.loop import Training, start, train
+from mvae_lib.training.loop import TrainingRun, start_run, train
 
 CONFIGURATION = Configuration(
     "tiny",
@@ -43,11 +43,11 @@ CONFIGURATION = Configuration(
 TOKENS = np.where(np.arange(320) % 3, 0, 40 + np.arange(320) % 17).reshape(20, 16).astype(np.uint8)
 
 
-def new_run(training: TrainingConfig = CONFIGURATION.training) -> Training:
-    return start(MusicVAE(CONFIGURATION.model, torch.Generator().manual_seed(0)), TOKENS, training, seed=1)
+def new_run(training: TrainingConfig = CONFIGURATION.training) -> TrainingRun:
+    return start_run(MusicVAE(CONFIGURATION.model, torch.Generator().manual_seed(0)), TOKENS, training, seed=1)
 
 
-def advance(run: Training, updates: int | None = None) -> list:
+def advance(run: TrainingRun, updates: int | None = None) -> list:
     """The records of some updates, or of all that are left, but for the speed."""
     records = islice(train(run, show_progress=False), updates)
     return [record._replace(sequences_per_second=0.0) for record in records]
@@ -121,7 +121,7 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_like_one_that_is_
             else:
                 assert process.stdout.readline() == "standing still\n"
             process.kill()
-        reached.append(read_facts(tmp_path).update if (tmp_path / "checkpoint.json").exists() else 0)
+        reached.append(read_metadata(tmp_path).update if (tmp_path / "checkpoint.json").exists() else 0)
     assert reached[0] == 0
     assert reached == sorted(reached)
     assert 3 <= reached[-2] < 12  # the last one may have come to the end before it was killed
@@ -180,7 +180,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
     for metrics, error in (({"loss": float("nan")}, ValueError), ({"loss": torch.ones(2)}, TypeError)):
         with pytest.raises(error):
             save_checkpoint(tmp_path, run, "tiny", metrics)
-        assert read_facts(tmp_path).metrics == {"loss": 1.0}
+        assert read_metadata(tmp_path).metrics == {"loss": 1.0}
     full = OSError(28, "No space left on device")
 
     def happen(descriptor):
@@ -189,7 +189,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path):
 
     with at_each_step_of_writing(happen), pytest.raises(OSError, match="No space"):
         save_checkpoint(tmp_path, run, "tiny", {"loss": 2.0})
-    assert read_facts(tmp_path).metrics == {"loss": 1.0}
+    assert read_metadata(tmp_path).metrics == {"loss": 1.0}
     assert len(list(tmp_path.iterdir())) == 3
     assert resume(tmp_path, TOKENS).update == 1
 
@@ -246,7 +246,7 @@ def test_the_facts_come_back(tmp_path):
     run = new_run()
     advance(run, 3)
     save_checkpoint(tmp_path, run, "tiny", {"accuracy": {"test": 0.5}})
-    facts = read_facts(tmp_path)
+    facts = read_metadata(tmp_path)
     assert facts.configuration == CONFIGURATION
     assert (facts.update, facts.seed, facts.data_sha256) == (3, 1, run.data_sha256)
     assert facts.metrics == {"accuracy": {"test": 0.5}}
@@ -273,10 +273,10 @@ def test_a_model_alone_is_saved_in_full_or_half_precision(tmp_path, half):
     run = new_run()
     advance(run, 3)
     save_checkpoint(tmp_path / "run", run, "tiny")
-    save_model(tmp_path / "model", load_model(tmp_path / "run"), read_facts(tmp_path / "run"), half)
+    save_model(tmp_path / "model", load_model(tmp_path / "run"), read_metadata(tmp_path / "run"), half)
     (file,) = (tmp_path / "model").glob("*.safetensors")
     assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float16 if half else torch.float32}
-    assert read_facts(tmp_path / "model") == read_facts(tmp_path / "run")
+    assert read_metadata(tmp_path / "model") == read_metadata(tmp_path / "run")
     model = load_model(tmp_path / "model")
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == torch.float32
@@ -287,7 +287,7 @@ def test_a_model_alone_is_saved_in_full_or_half_precision(tmp_path, half):
 def test_a_model_is_not_saved_under_the_facts_of_another(tmp_path):
     model = MusicVAE(replace(CONFIGURATION.model, z_size=5))
     with pytest.raises(ValueError, match="z_size is 4 and not 5"):
-        save_model(tmp_path, model, Facts(CONFIGURATION))
+        save_model(tmp_path, model, CheckpointMetadata(CONFIGURATION))
     assert not list(tmp_path.iterdir())
 
 
@@ -456,7 +456,7 @@ def test_facts_that_are_no_json_object_are_refused(folder, content):
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
-        for read in (read_facts, load_model):
+        for read in (read_metadata, load_model):
             with pytest.raises(CheckpointError, match=r"checkpoint\.json cannot be read"):
                 read(folder)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mvae_lib.evaluation.collapse import NOTHING, listen, word_dropout
+from mvae_lib.evaluation.collapse import NOTHING, diagnose, word_dropout
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.encoders import Posterior
@@ -50,8 +50,8 @@ def test_a_decoder_that_does_not_read_z_pays_nothing_for_the_swap():
     model = MusicVAE(tiny(), generator())
     with torch.no_grad():
         model.decoder.lstm.weight_ih_l0[:, 90:] = 0
-        model.decoder.start.dense.weight.zero_()
-    heard = listen(model, melodies(), generator())
+        model.decoder.start.linear.weight.zero_()
+    heard = diagnose(model, melodies(), generator())
     assert heard.swap_cost == pytest.approx(0, abs=1e-4)
     assert heard.negative_elbo == heard.distortion + heard.rate
 
@@ -64,7 +64,7 @@ class Offset(VAE):
 
 
 def test_a_constant_offset_has_a_rate_and_no_information():
-    heard = listen(Offset(AutoencoderConfig(8, 4, 4, 8), generator()), melodies(), generator())
+    heard = diagnose(Offset(AutoencoderConfig(8, 4, 4, 8), generator()), melodies(), generator())
     assert heard.rate == pytest.approx(4 * 2.0**2 / 2)
     assert heard.mutual_information == pytest.approx(0, abs=1e-5)
     assert heard.dimension_wise_kl == pytest.approx(heard.rate, rel=0.1)
@@ -83,13 +83,13 @@ class Telling(VAE):
 def test_a_code_that_names_the_melody_has_all_the_information_that_its_melodies_hold():
     tokens = melodies(80)
     tokens[:, 0] = torch.arange(80) + 2
-    heard = listen(Telling(AutoencoderConfig(8, 4, 4, 8), generator()), tokens, generator(), information_windows=50)
+    heard = diagnose(Telling(AutoencoderConfig(8, 4, 4, 8), generator()), tokens, generator(), information_windows=50)
     assert heard.mutual_information == pytest.approx(math.log(50), abs=1e-3)
     assert heard.active_units == 1
 
 
 def test_the_same_generator_gives_the_same_numbers_and_one_melody_is_refused():
     model = MusicVAE(tiny(), generator())
-    assert listen(model, melodies(), generator(3)) == listen(model, melodies(), generator(3))
+    assert diagnose(model, melodies(), generator(3)) == diagnose(model, melodies(), generator(3))
     with pytest.raises(ValueError, match="at least two"):
-        listen(model, melodies(1), generator())
+        diagnose(model, melodies(1), generator())

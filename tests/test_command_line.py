@@ -22,15 +22,15 @@ from mvae_lib.data.folk import data_folder, folk_melodies
 from mvae_lib.evaluation.metrics import accuracy
 from mvae_lib.evaluation.report import load
 from mvae_lib.latent.interpolation import lerp, slerp
-from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, named, names
+from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, get_config, list_configs
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import is_note_on, tokens_to_notes
 from mvae_lib.music.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 from mvae_lib.pretrained import load_pretrained
-from mvae_lib.training.checkpoints import Facts, load_model, read_facts, save_model
+from mvae_lib.training.checkpoints import CheckpointMetadata, load_model, read_metadata, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = ModelConfig(z_size=8, encoder_units=12, decoder_units=12, decoder_layers=1, balanced_start=True)
+SMALL = ModelConfig(z_size=8, encoder_units=12, decoder_units=12, decoder_layers=1, scaled_init=True)
 TUNE = np.tile([41, 0, 43, 1, 45, 46, 0, 0], 4).astype(np.uint8)  # two bars
 ABSENT = ("pretty_midi", "mido", "music21", "matplotlib", "ipywidgets", "anywidget", "IPython", "sklearn", "scipy")
 COMMANDS = ("train", "evaluate", "sample", "reconstruct", "interpolate", "info")
@@ -54,7 +54,7 @@ def save_small(folder: Path, config: ModelConfig = SMALL, data_sha256: str | Non
         for name, parameter in model.named_parameters():
             parameter *= 3 if name.startswith("decoder") else 1
     configuration = Configuration("small", config, TrainingConfig())
-    save_model(folder, model, Facts(configuration, 3, 7, data_sha256, {"loss": 1.5}))
+    save_model(folder, model, CheckpointMetadata(configuration, 3, 7, data_sha256, {"loss": 1.5}))
     return folder
 
 
@@ -115,11 +115,11 @@ def test_the_example_in_each_help_is_one_that_the_parser_takes(command, capsys, 
 # ---- info
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_configs())
 def test_info_of_a_configuration_is_one_object_with_its_parameters(name, capsys):
     run("info", name, "--json")
     facts = json.loads(capsys.readouterr().out)
-    assert from_dict({key: facts[key] for key in ("name", "model", "training")}) == named(name)
+    assert from_dict({key: facts[key] for key in ("name", "model", "training")}) == get_config(name)
     assert facts["kind"] == "configuration"
     if name == "cat-mel_2bar_small":
         assert facts["parameters"] == 4_423_770
@@ -244,12 +244,12 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
         with pytest.raises(SystemExit) as end:
             run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3, "--every", 2)
     assert end.value.code == 130
-    assert read_facts("broken").update == 2  # the third update had no checkpoint
+    assert read_metadata("broken").update == 2  # the third update had no checkpoint
     run("train", "mel_2bar", "--out", "broken", "--resume")
     first, second = (load_model(folder).state_dict() for folder in ("unbroken", "broken"))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    facts = read_facts("broken")
-    assert (facts.update, facts.seed, facts.configuration.model) == (4, 3, named("mel_2bar").model)
+    facts = read_metadata("broken")
+    assert (facts.update, facts.seed, facts.configuration.model) == (4, 3, get_config("mel_2bar").model)
     assert facts.metrics["rate"] > 0
 
     before = contents(Path("broken"))
@@ -265,7 +265,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
         assert reason in mistake(capsys, "train", *options, "--out", "broken")
     assert contents(Path("broken")) == before
     run("train", "mel_2bar", "--out", "broken", "--resume", "--updates", 5)
-    assert read_facts("broken").update == 5
+    assert read_metadata("broken").update == 5
 
 
 def test_training_needs_no_midi_and_commands_that_do_say_so():
@@ -277,7 +277,7 @@ main("train mel_2bar --out run --updates 1".split())
 main("sample run --out out".split())
 """
     result = child(code=code)
-    assert read_facts("run").update == 1, result.stderr
+    assert read_metadata("run").update == 1, result.stderr
     assert result.returncode == 2
     assert re.fullmatch(r"python -m mvae_lib sample: error: .* needs (mido|pretty_midi); install .*\n", result.stderr)
 
@@ -375,7 +375,7 @@ def without_facts() -> None:
         (lambda: Path("bad").write_bytes(pickle.dumps({"weights": [1.0]})), "pickles"),
         (without_facts, "cannot be read"),
         (cut_short, "cut short"),
-        (lambda: save_small(Path("bad"), replace(SMALL, heads=(512,))), "heads of 512 classes"),
+        (lambda: save_small(Path("bad"), replace(SMALL, vocab_sizes=(512,))), "heads of 512 classes"),
         (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of depth 3"),
         (lambda: save_small(Path("bad"), replace(SMALL, steps=20)), "no whole bars"),
     ],

@@ -6,7 +6,15 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, named, names, to_dict
+from mvae_lib.models.config import (
+    Configuration,
+    ModelConfig,
+    TrainingConfig,
+    from_dict,
+    get_config,
+    list_configs,
+    to_dict,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,29 +34,29 @@ from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, f
 def test_named_configurations_are_the_references(
     name, z_size, batch, max_beta, beta_rate, free_bits, sampling_k, steps
 ):
-    configuration = named(name)
+    configuration = get_config(name)
     training = configuration.training
     assert configuration.name == name
     assert (configuration.model.z_size, configuration.model.steps) == (z_size, steps)
     assert (training.batch, training.max_beta, training.beta_rate) == (batch, max_beta, beta_rate)
     assert (training.free_bits, training.sampling_k) == (free_bits, sampling_k)
     assert not any(
-        getattr(configuration.model, key) for key in ("bar_encoder", "z_per_step", "z_per_bar", "balanced_start")
+        getattr(configuration.model, key) for key in ("bar_encoder", "per_step_z", "per_bar_z", "scaled_init")
     )
 
 
 def test_an_unknown_name_lists_the_names():
     with pytest.raises(ValueError, match=r"'hierdec-mel_2bar'.*hierdec-mel_16bar.*mel_2bar"):
-        named("hierdec-mel_2bar")
+        get_config("hierdec-mel_2bar")
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_configs())
 def test_json_and_back(name):
-    assert from_dict(json.loads(json.dumps(to_dict(named(name))))) == named(name)
+    assert from_dict(json.loads(json.dumps(to_dict(get_config(name))))) == get_config(name)
 
 
 def changed(path: list[str], value: object) -> dict:
-    data = json.loads(json.dumps(to_dict(named("mel_2bar"))))
+    data = json.loads(json.dumps(to_dict(get_config("mel_2bar"))))
     inner = data
     for key in path[:-1]:
         inner = inner[key]
@@ -63,9 +71,9 @@ def changed(path: list[str], value: object) -> dict:
         (changed(["model"], {"steps": 32}), r"unknown: none; missing: .*z_size"),
         (changed(["model", "z_size"], "64"), r"'z_size'.*int, not '64'"),
         (changed(["model", "z_size"], True), r"'z_size'.*int, not True"),
-        (changed(["model", "z_per_step"], 1), r"'z_per_step'.*bool, not 1"),
-        (changed(["model", "heads"], [90.5]), r"'heads'.*int, not 90.5"),
-        (changed(["model", "heads"], 90), r"'heads'"),
+        (changed(["model", "per_step_z"], 1), r"'per_step_z'.*bool, not 1"),
+        (changed(["model", "vocab_sizes"], [90.5]), r"'vocab_sizes'.*int, not 90.5"),
+        (changed(["model", "vocab_sizes"], 90), r"'vocab_sizes'"),
         (changed(["model", "encoder_reads"], "midi"), r"'encoder_reads'.*'midi'"),
         (changed(["training"], None), r"'training' of a configuration must be an object"),
         (changed(["training", "max_beta"], "0.2"), r"'max_beta'.*float, not '0.2'"),
@@ -86,13 +94,13 @@ def test_whole_numbers_of_json_become_decimal_where_a_decimal_is_meant():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"heads": ()}, "heads"),
-        ({"heads": (90, 1)}, "heads"),
+        ({"vocab_sizes": ()}, "vocab_sizes"),
+        ({"vocab_sizes": (90, 1)}, "vocab_sizes"),
         ({"control": -1}, "control"),
         ({"encoder_reads": "drum-bits"}, "512"),
         ({"conductor_units": 64}, "both units and layers"),
         ({"conductor_units": 64, "conductor_layers": 1, "steps": 40}, "whole bars"),
-        ({"z_per_bar": True}, "no conductor"),
+        ({"per_bar_z": True}, "no conductor"),
         ({"bar_encoder": True, "steps": 40}, "not whole bars"),
         ({"decoder_layers": 0}, "decoder_layers"),
     ],

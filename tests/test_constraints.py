@@ -32,7 +32,7 @@ def has() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def realism(posterior) -> Critic:
+def nll_per_step(posterior) -> Critic:
     return train_realism_critic(posterior, seeded(), updates=300)
 
 
@@ -54,10 +54,10 @@ def test_a_critic_leaves_torchs_own_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_realism_critic_tells_new_codes_from_new_draws(posterior, realism):
+def test_the_realism_critic_tells_new_codes_from_new_draws(posterior, nll_per_step):
     codes = posterior.mu + posterior.sigma * prior(600, seed=2)
-    assert (realism(codes) > 0).float().mean() > 0.9
-    assert (realism(prior(600)) < 0).float().mean() > 0.9
+    assert (nll_per_step(codes) > 0).float().mean() > 0.9
+    assert (nll_per_step(prior(600)) < 0).float().mean() > 0.9
 
 
 def test_training_is_the_same_for_the_same_seed(posterior, has):
@@ -78,24 +78,24 @@ def test_a_rare_property_is_learned_all_the_same(posterior, has):
     assert (critic(posterior.mu[rare]) > 0).float().mean() > 0.9
 
 
-def test_constraints_move_draws_to_where_the_codes_are(realism):
+def test_constraints_move_draws_to_where_the_codes_are(nll_per_step):
     draws = prior(200)
-    moved = constrain(draws, [realism])
-    assert (realism(draws) > 0).float().mean() < 0.1
-    assert (realism(moved) > 0).float().mean() > 0.95
+    moved = constrain(draws, [nll_per_step])
+    assert (nll_per_step(draws) > 0).float().mean() < 0.1
+    assert (nll_per_step(moved) > 0).float().mean() > 0.95
     assert moved[:, 0].mean() > 1.2  # not merely out of the critic's sight: towards the real codes
     assert (moved - draws)[:, 0].abs().mean() > 3 * (moved - draws)[:, 2:].abs().mean()
 
 
-def test_wishes_can_be_joined(realism, attribute):
-    moved = constrain(prior(200), [realism, attribute])
+def test_wishes_can_be_joined(nll_per_step, attribute):
+    moved = constrain(prior(200), [nll_per_step, attribute])
     assert (moved[:, 1] > 0).float().mean() > 0.95
     assert (moved[:, 0] > 1).float().mean() > 0.8
 
 
-def test_a_larger_distance_weight_keeps_nearer(realism):
+def test_a_larger_distance_weight_keeps_nearer(nll_per_step):
     draws = prior(50)
-    lengths = [(constrain(draws, [realism], weight) - draws).norm(dim=1).mean() for weight in (0.0, 0.1, 100.0)]
+    lengths = [(constrain(draws, [nll_per_step], weight) - draws).norm(dim=1).mean() for weight in (0.0, 0.1, 100.0)]
     assert lengths[0] > 1.2 * lengths[1] > 6 * lengths[2]
 
 
@@ -107,13 +107,13 @@ def test_where_the_encoder_is_vague_moving_is_cheap(attribute):
     assert far.norm(dim=1).mean() > near.norm(dim=1).mean()
 
 
-def test_each_row_is_moved_by_itself_and_nothing_is_trained(realism):
-    before = [parameter.clone() for parameter in realism.parameters()]
+def test_each_row_is_moved_by_itself_and_nothing_is_trained(nll_per_step):
+    before = [parameter.clone() for parameter in nll_per_step.parameters()]
     draws = prior(6)
-    moved = constrain(draws, [realism], steps=20)
-    torch.testing.assert_close(moved[2:3], constrain(draws[2:3], [realism], steps=20), atol=1e-4, rtol=0)
+    moved = constrain(draws, [nll_per_step], steps=20)
+    torch.testing.assert_close(moved[2:3], constrain(draws[2:3], [nll_per_step], steps=20), atol=1e-4, rtol=0)
     assert not moved.requires_grad
-    assert all(torch.equal(old, new) for old, new in zip(before, realism.parameters(), strict=True))
+    assert all(torch.equal(old, new) for old, new in zip(before, nll_per_step.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in train_attribute_and_constrain(draws).parameters())
 
 

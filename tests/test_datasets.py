@@ -13,7 +13,7 @@ import pytest
 from abc_notation import parse_tune
 from windows import longest_silence, runs
 
-from mvae_lib.data.folk import BOOKS, WINDOW_BARS, data_folder, folk_melodies, in_every_key, random_transpose
+from mvae_lib.data.folk import BOOKS, WINDOW_BARS, data_folder, folk_melodies, random_transpose, transpose_to_all_keys
 from mvae_lib.data.splits import SPLITS, clusters, interval_form, leaks, split_of
 from mvae_lib.music.melody import MAX_PITCH, MIN_PITCH, canonical, is_note_on, note_on, pitches, tokens_to_notes
 
@@ -253,7 +253,7 @@ def test_windows_are_found_by_title_and_a_misspelt_one_gets_help(everything):
 
 def test_in_every_key_moves_each_melody_by_each_of_twelve_intervals():
     tokens = np.array([bar((0, C), (4, E), (8, OFF)), bar((0, F))])
-    moved = in_every_key(tokens)
+    moved = transpose_to_all_keys(tokens)
     assert moved.shape == (24, 16)
     assert sorted(moved[0::2, 0].tolist()) == [C + shift for shift in range(-5, 7)]
     assert (moved[0::2, 8] == OFF).all()

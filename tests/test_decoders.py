@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mvae_lib.models.decoders import FlatDecoder
-from mvae_lib.models.generate import free_run, greedy, mix_in_samples, temperature, top_p
+from mvae_lib.models.generate import generate, greedy, scheduled_sampling, temperature, top_p
 from mvae_lib.models.hierarchical import HierarchicalDecoder
 from mvae_lib.models.lstm import LSTM
 
@@ -30,18 +30,18 @@ def lively(decoder: torch.nn.Module, generator: torch.Generator) -> torch.nn.Mod
     return decoder
 
 
-def flat(generator, heads=(V,), layers=2, **options) -> FlatDecoder:
-    return lively(FlatDecoder(Z, heads, UNITS, layers, generator=generator, **options), generator)
+def flat(generator, vocab_sizes=(V,), layers=2, **options) -> FlatDecoder:
+    return lively(FlatDecoder(Z, vocab_sizes, UNITS, layers, generator=generator, **options), generator)
 
 
-def hierarchical(generator, heads=(V,), **options) -> HierarchicalDecoder:
+def hierarchical(generator, vocab_sizes=(V,), **options) -> HierarchicalDecoder:
     options = {"conductor_units": 7, "conductor_layers": 2, "steps_per_bar": STEPS, **options}
-    return lively(HierarchicalDecoder(Z, heads, UNITS, 2, generator=generator, **options), generator)
+    return lively(HierarchicalDecoder(Z, vocab_sizes, UNITS, 2, generator=generator, **options), generator)
 
 
-def random_tokens(generator, heads=(V,), steps=STEPS * BARS) -> torch.Tensor:
-    tracks = [torch.randint(classes, (BATCH, steps), generator=generator) for classes in heads]
-    return tracks[0] if len(heads) == 1 else torch.stack(tracks, -1)
+def random_tokens(generator, vocab_sizes=(V,), steps=STEPS * BARS) -> torch.Tensor:
+    tracks = [torch.randint(classes, (BATCH, steps), generator=generator) for classes in vocab_sizes]
+    return tracks[0] if len(vocab_sizes) == 1 else torch.stack(tracks, -1)
 
 
 def random_z(generator) -> torch.Tensor:
@@ -58,15 +58,15 @@ def reference_cell(lstm: LSTM, layer: int, x: torch.Tensor, c: torch.Tensor, h: 
     return c, torch.tanh(c) * torch.sigmoid(o)
 
 
-def reference_start(dense: torch.nn.Linear, z: torch.Tensor, layers: int) -> list[list[torch.Tensor]]:
-    flat_state = list(torch.tanh(dense(z)).chunk(2 * layers, 1))
+def reference_start(linear: torch.nn.Linear, z: torch.Tensor, layers: int) -> list[list[torch.Tensor]]:
+    flat_state = list(torch.tanh(linear(z)).chunk(2 * layers, 1))
     return [flat_state[2 * layer : 2 * layer + 2] for layer in range(layers)]  # c1, h1, c2, h2
 
 
 def reference_flat(decoder, z, tokens, control=None, first=None, choose=None):
     """Logits `[batch, steps, classes]`; with `choose`, on own tokens, which are written over `tokens`."""
-    state = reference_start(decoder.start.dense, z, decoder.lstm.num_layers)
-    previous = torch.zeros(len(z), sum(decoder.heads)) if first is None else first
+    state = reference_start(decoder.start.linear, z, decoder.lstm.num_layers)
+    previous = torch.zeros(len(z), sum(decoder.vocab_sizes)) if first is None else first
     every = []
     for step in range(tokens.shape[1]):
         x = torch.cat([previous, z] if control is None else [previous, z, control[:, step]], 1)
@@ -76,9 +76,11 @@ def reference_flat(decoder, z, tokens, control=None, first=None, choose=None):
         logits = x @ decoder.output.weight.T + decoder.output.bias
         every.append(logits)
         if choose is not None:
-            picked = [choose(part) for part in logits.split(decoder.heads, 1)]
+            picked = [choose(part) for part in logits.split(decoder.vocab_sizes, 1)]
             tokens[:, step] = picked[0] if len(picked) == 1 else torch.stack(picked, 1)
-        hot = [torch.nn.functional.one_hot(t, n) for t, n in zip(columns(tokens, step), decoder.heads, strict=True)]
+        hot = [
+            torch.nn.functional.one_hot(t, n) for t, n in zip(columns(tokens, step), decoder.vocab_sizes, strict=True)
+        ]
         previous = torch.cat(hot, 1).float()
     return torch.stack(every, 1)
 
@@ -89,7 +91,7 @@ def columns(tokens, step):
 
 def reference_hierarchical(decoder, z, tokens, control=None, choose=None):
     """Bar after bar, the core decoder begun anew in each; the token before is all that it keeps."""
-    state = reference_start(decoder.start.dense, z, decoder.conductor.num_layers)
+    state = reference_start(decoder.start.linear, z, decoder.conductor.num_layers)
     size, every = decoder.steps_per_bar, []
     for bar in range(tokens.shape[1] // size):
         x = torch.zeros(len(z), 1)
@@ -99,7 +101,7 @@ def reference_hierarchical(decoder, z, tokens, control=None, choose=None):
         span, logits = slice(bar * size, (bar + 1) * size), []
         for track, core in enumerate(decoder.cores):
             own = tokens if tokens.ndim == 2 else tokens[..., track]
-            first = torch.nn.functional.one_hot(own[:, bar * size - 1], core.heads[0]).float() if bar else None
+            first = torch.nn.functional.one_hot(own[:, bar * size - 1], core.vocab_sizes[0]).float() if bar else None
             bar_control = None if control is None else control[:, span]
             logits.append(reference_flat(core, x, own[:, span], bar_control, first, choose))
         every.append(torch.cat(logits, -1))
@@ -109,27 +111,27 @@ def reference_hierarchical(decoder, z, tokens, control=None, choose=None):
 FLAT_CASES = [((V,), 0, 1), ((V,), 0, 3), ((V,), 3, 2), (TRIO, 0, 2), (TRIO, 3, 1)]
 
 
-@pytest.mark.parametrize(("heads", "control", "layers"), FLAT_CASES)
-def test_flat_decoder_equals_the_reference(generator, heads, control, layers):
-    decoder = flat(generator, heads, layers, control=control)
-    z, tokens = random_z(generator), random_tokens(generator, heads)
+@pytest.mark.parametrize(("vocab_sizes", "control", "layers"), FLAT_CASES)
+def test_flat_decoder_equals_the_reference(generator, vocab_sizes, control, layers):
+    decoder = flat(generator, vocab_sizes, layers, control=control)
+    z, tokens = random_z(generator), random_tokens(generator, vocab_sizes)
     signal = torch.randn(BATCH, STEPS * BARS, control, generator=generator) if control else None
     torch.testing.assert_close(decoder(z, tokens, signal), reference_flat(decoder, z, tokens, signal), **EXACT)
     expected = torch.zeros_like(tokens)
     reference_flat(decoder, z, expected, signal, choose=greedy)
-    assert torch.equal(free_run(decoder, z, STEPS * BARS, greedy, signal), expected)
+    assert torch.equal(generate(decoder, z, STEPS * BARS, greedy, signal), expected)
     assert expected.unique().numel() > 2
 
 
-@pytest.mark.parametrize(("heads", "control"), [((V,), 0), ((V,), 3), (TRIO, 0), (TRIO, 3)])
-def test_hierarchical_decoder_in_one_batch_equals_the_loop_over_bars(generator, heads, control):
-    decoder = hierarchical(generator, heads, control=control)
-    z, tokens = random_z(generator), random_tokens(generator, heads)
+@pytest.mark.parametrize(("vocab_sizes", "control"), [((V,), 0), ((V,), 3), (TRIO, 0), (TRIO, 3)])
+def test_hierarchical_decoder_in_one_batch_equals_the_loop_over_bars(generator, vocab_sizes, control):
+    decoder = hierarchical(generator, vocab_sizes, control=control)
+    z, tokens = random_z(generator), random_tokens(generator, vocab_sizes)
     signal = torch.randn(BATCH, STEPS * BARS, control, generator=generator) if control else None
     torch.testing.assert_close(decoder(z, tokens, signal), reference_hierarchical(decoder, z, tokens, signal), **EXACT)
     expected = torch.zeros_like(tokens)
     reference_hierarchical(decoder, z, expected, signal, choose=greedy)
-    assert torch.equal(free_run(decoder, z, STEPS * BARS, greedy, signal), expected)
+    assert torch.equal(generate(decoder, z, STEPS * BARS, greedy, signal), expected)
     assert expected.unique().numel() > 2
 
 
@@ -155,31 +157,31 @@ def test_free_running_logits_are_those_of_teacher_forcing_on_the_same_tokens(dec
         return logits.argmax(-1)
 
     with torch.no_grad():
-        tracks = decoder.unroll(z, record, STEPS * BARS)
+        tracks = decoder.generate_steps(z, record, STEPS * BARS)
         tokens = tracks[0] if len(tracks) == 1 else torch.stack(tracks, -1)
-        expected = decoder(z, tokens).split(decoder.heads, -1)
+        expected = decoder(z, tokens).split(decoder.vocab_sizes, -1)
     for (track, step), logits in seen.items():
         torch.testing.assert_close(logits, expected[track][:, step], **EXACT)
-    assert len(seen) == STEPS * BARS * len(decoder.heads)
+    assert len(seen) == STEPS * BARS * len(decoder.vocab_sizes)
 
 
 def test_greedy_free_running_equals_stepping_by_hand(decoder, generator):
     """Decode all steps again and again by teacher forcing, keeping one more token each time."""
     z = random_z(generator)
-    tokens = torch.zeros_like(random_tokens(generator, decoder.heads))
+    tokens = torch.zeros_like(random_tokens(generator, decoder.vocab_sizes))
     with torch.no_grad():
         for step in range(STEPS * BARS):
-            picked = [part[:, step].argmax(-1) for part in decoder(z, tokens).split(decoder.heads, -1)]
+            picked = [part[:, step].argmax(-1) for part in decoder(z, tokens).split(decoder.vocab_sizes, -1)]
             tokens[:, step] = picked[0] if len(picked) == 1 else torch.stack(picked, -1)
-    assert torch.equal(free_run(decoder, z, STEPS * BARS), tokens)
+    assert torch.equal(generate(decoder, z, STEPS * BARS), tokens)
 
 
 def test_a_step_reads_only_the_tokens_before_it(decoder, generator):
-    z, tokens = random_z(generator), random_tokens(generator, decoder.heads)
+    z, tokens = random_z(generator), random_tokens(generator, decoder.vocab_sizes)
     logits = decoder(z, tokens)
     for step in range(STEPS * BARS):
         other = tokens.clone()
-        other[:, step] = (tokens[:, step] + 1) % min(decoder.heads)
+        other[:, step] = (tokens[:, step] + 1) % min(decoder.vocab_sizes)
         moved = (decoder(z, other) - logits).abs().amax((0, 2)) > 0
         assert not moved[: step + 1].any()
         assert moved[step + 1 :].any() or step == STEPS * BARS - 1
@@ -202,7 +204,7 @@ def test_the_last_token_of_a_bar_crosses_the_bar_line_in_sampling(generator):
                 seen.append(logits.clone())
             return torch.full((BATCH,), last if step == STEPS - 1 else 2)
 
-        decoder.unroll(z, always, STEPS * BARS)
+        decoder.generate_steps(z, always, STEPS * BARS)
     assert (seen[0] - seen[1]).abs().max() > 1e-3
 
 
@@ -221,7 +223,7 @@ def test_nothing_but_that_token_crosses_the_bar_line(generator):
             seen[name, step] = logits.clone()
             return forced[:, step]
 
-        decoder.unroll(z, follow, STEPS * BARS)
+        decoder.generate_steps(z, follow, STEPS * BARS)
     assert all(torch.equal(seen["same", step], seen["changed", step]) for step in range(STEPS, STEPS * BARS))
 
 
@@ -234,24 +236,24 @@ def test_bars_have_embeddings_of_their_own(generator):
 def test_maps_of_z_are_additions_and_start_where_they_should(generator):
     decoder = flat(generator, z_steps=STEPS)
     z = random_z(generator)
-    expected = torch.stack([z + z @ decoder.z_maps[step].T for step in range(STEPS)], 1)
+    expected = torch.stack([z + z @ decoder.z_projections[step].T for step in range(STEPS)], 1)
     torch.testing.assert_close(decoder.z_at_steps(z, STEPS), expected)
-    assert not FlatDecoder(Z, (V,), UNITS, 1, z_steps=STEPS, generator=generator).z_maps.any()
+    assert not FlatDecoder(Z, (V,), UNITS, 1, z_steps=STEPS, generator=generator).z_projections.any()
     decoder = hierarchical(generator, z_bars=BARS)
-    maps, with_maps = decoder.z_maps, decoder.embed(z, BARS)
-    decoder.z_maps = None
+    maps, with_maps = decoder.z_projections, decoder.embed(z, BARS)
+    decoder.z_projections = None
     torch.testing.assert_close(with_maps - decoder.embed(z, BARS), torch.stack([z @ m.T for m in maps], 1))
 
 
 def test_any_number_of_steps_bars_and_sequences(generator):
     z = torch.randn(1, Z, generator=generator)
-    assert free_run(flat(generator), z, 7).shape == (1, 7)
-    assert free_run(hierarchical(generator), z, 5 * STEPS).shape == (1, 5 * STEPS)
-    assert free_run(hierarchical(generator, TRIO), z.expand(3, Z), STEPS).shape == (3, STEPS, 3)
+    assert generate(flat(generator), z, 7).shape == (1, 7)
+    assert generate(hierarchical(generator), z, 5 * STEPS).shape == (1, 5 * STEPS)
+    assert generate(hierarchical(generator, TRIO), z.expand(3, Z), STEPS).shape == (3, STEPS, 3)
     with pytest.raises(ValueError, match="not whole bars of 4"):
-        free_run(hierarchical(generator), z, 6)
-    with pytest.raises(ValueError, match="linear map of z for 4"):
-        free_run(flat(generator, z_steps=4), z, 5)
+        generate(hierarchical(generator), z, 6)
+    with pytest.raises(ValueError, match="projects z for 4"):
+        generate(flat(generator, z_steps=4), z, 5)
     with pytest.raises(ValueError, match=r"4 bars asked for.* for 3"):
         hierarchical(generator, z_bars=3).embed(z, 4)
 
@@ -291,7 +293,7 @@ def test_choices_refuse_what_has_no_meaning():
 def test_the_generator_decides_what_is_drawn(decoder, generator):
     z = random_z(generator)
     draws = [
-        free_run(decoder, z, STEPS * BARS, temperature(1.0, torch.Generator().manual_seed(seed))) for seed in (4, 4, 5)
+        generate(decoder, z, STEPS * BARS, temperature(1.0, torch.Generator().manual_seed(seed))) for seed in (4, 4, 5)
     ]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
 
@@ -300,19 +302,19 @@ def test_the_generator_decides_what_is_drawn(decoder, generator):
 
 
 def test_scheduled_sampling_at_its_two_ends(decoder, generator):
-    z, tokens = random_z(generator), random_tokens(generator, decoder.heads)
-    assert torch.equal(mix_in_samples(decoder, z, tokens, 0.0, generator), tokens)
+    z, tokens = random_z(generator), random_tokens(generator, decoder.vocab_sizes)
+    assert torch.equal(scheduled_sampling(decoder, z, tokens, 0.0, generator), tokens)
     seed = torch.Generator().manual_seed(6)
-    mixed = mix_in_samples(decoder, z, tokens, 1.0, seed)
+    mixed = scheduled_sampling(decoder, z, tokens, 1.0, seed)
     seed.manual_seed(6)
     torch.rand(tokens.shape[:2], generator=seed)  # the coins come first
-    assert torch.equal(mixed, free_run(decoder, z, STEPS * BARS, temperature(1.0, seed)))
+    assert torch.equal(mixed, generate(decoder, z, STEPS * BARS, temperature(1.0, seed)))
 
 
 def test_the_coin_is_tossed_for_each_example_and_step(generator):
     decoder, tokens = flat(generator), torch.full((400, 20), V - 1)
     torch.nn.init.constant_(decoder.output.bias[V - 1 :], -1e9)  # own samples are never the true class
-    mixed = mix_in_samples(decoder, torch.randn(400, Z, generator=generator), tokens, 0.3, generator)
+    mixed = scheduled_sampling(decoder, torch.randn(400, Z, generator=generator), tokens, 0.3, generator)
     sampled = (mixed != V - 1).float()
     assert sampled.mean().item() == pytest.approx(0.3, abs=0.02)
     assert sampled.mean(0).std() < 0.05 and sampled.mean(1).std() < 0.15  # 1 and .46 for one coin a step, or a sequence
@@ -321,7 +323,7 @@ def test_the_coin_is_tossed_for_each_example_and_step(generator):
 def test_scheduled_sampling_gives_the_logits_and_gradients_of_drawing_along_the_way(generator):
     """Against the reference's loop with gradients, given the same coins and the same draws."""
     decoder, z, tokens = flat(generator), random_z(generator).requires_grad_(), random_tokens(generator)
-    mixed = mix_in_samples(decoder, z, tokens, 0.5, generator)
+    mixed = scheduled_sampling(decoder, z, tokens, 0.5, generator)
     assert 0 < (mixed != tokens).float().mean() < 1
     drawn = iter(mixed.T)
     loop = reference_flat(decoder, z, mixed.clone(), choose=lambda logits: next(drawn))

@@ -16,7 +16,7 @@ def closed():
 
 
 def words(name):
-    figure = diagrams.music_vae(configs.named(name).model, "a title")
+    figure = diagrams.music_vae(configs.get_config(name).model, "a title")
     return figure.axes[0], [text.get_text() for text in figure.axes[0].texts]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvae_lib.evaluation.disentanglement import alignment, explained_by_all, explained_by_each, random_rotation
+from mvae_lib.evaluation.disentanglement import alignment, r2_linear, r2_per_dimension, random_rotation
 
 
 @pytest.fixture
@@ -13,20 +13,20 @@ def test_each_is_the_squared_correlation_and_a_constant_explains_nothing(rng):
     codes, attributes = rng.normal(size=(200, 3)), rng.normal(size=(200, 2))
     codes[:, 1] += attributes[:, 0]
     expected = np.corrcoef(codes.T, attributes.T)[:3, 3:] ** 2
-    np.testing.assert_allclose(explained_by_each(codes, attributes), expected)
+    np.testing.assert_allclose(r2_per_dimension(codes, attributes), expected)
     codes[:, 2] = 7
-    assert explained_by_each(codes, attributes)[2].tolist() == [0, 0]
-    assert explained_by_all(codes, np.ones((200, 1))).tolist() == [0]
+    assert r2_per_dimension(codes, attributes)[2].tolist() == [0, 0]
+    assert r2_linear(codes, np.ones((200, 1))).tolist() == [0]
 
 
 def test_all_together_explain_what_is_linear_in_them_and_never_less_than_one_alone(rng):
     codes = rng.normal(size=(500, 4))
     attributes = np.c_[codes @ [1, -2, 0, 3] + 5, codes[:, 0] + rng.normal(size=500), rng.normal(size=500)]
-    together = explained_by_all(codes, attributes)
+    together = r2_linear(codes, attributes)
     assert together[0] == pytest.approx(1)
     assert 0.4 < together[1] < 0.6
     assert together[2] < 0.05
-    assert (together >= explained_by_each(codes, attributes).max(0)).all()
+    assert (together >= r2_per_dimension(codes, attributes).max(0)).all()
 
 
 def test_alignment_is_one_on_the_axes_and_falls_when_the_codes_are_rotated(rng):
@@ -35,7 +35,7 @@ def test_alignment_is_one_on_the_axes_and_falls_when_the_codes_are_rotated(rng):
     assert alignment(codes, attributes) == pytest.approx(1)
     rotated = codes @ random_rotation(8, rng)
     assert alignment(rotated, attributes) < 0.7
-    np.testing.assert_allclose(explained_by_all(rotated, attributes), 1)
+    np.testing.assert_allclose(r2_linear(rotated, attributes), 1)
 
 
 def test_a_rotation_keeps_lengths_and_prefers_no_sign(rng):
@@ -49,8 +49,8 @@ def test_a_rotation_keeps_lengths_and_prefers_no_sign(rng):
 def test_what_cannot_be_scored_is_refused(rng):
     codes = rng.normal(size=(5, 2))
     with pytest.raises(ValueError, match="NaN"):
-        explained_by_all(codes, np.full((5, 1), np.nan))
+        r2_linear(codes, np.full((5, 1), np.nan))
     with pytest.raises(ValueError, match=r"\[N, Z\]"):
-        explained_by_each(codes[0], codes)
+        r2_per_dimension(codes[0], codes)
     with pytest.raises(ValueError, match="5 codes and 4"):
         alignment(codes, codes[:4])

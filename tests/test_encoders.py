@@ -16,8 +16,8 @@ def generator():
     return torch.Generator().manual_seed(1)
 
 
-def encoder(generator, heads=(90,), layers=2, **options):
-    return BidirectionalEncoder(heads, UNITS, layers, Z, generator=generator, **options)
+def encoder(generator, vocab_sizes=(90,), layers=2, **options):
+    return BidirectionalEncoder(vocab_sizes, UNITS, layers, Z, generator=generator, **options)
 
 
 def tokens(generator, *shape, classes=90):
@@ -105,14 +105,14 @@ def test_drum_classes_are_read_as_nine_bits_and_none():
 
 
 def test_a_drum_encoder_has_ten_inputs(generator):
-    model = encoder(generator, heads=(512,), reads_drum_bits=True)
+    model = encoder(generator, vocab_sizes=(512,), reads_drum_bits=True)
     assert model.lstm.input_size == 10
     assert model(tokens(generator, 2, 8, classes=512)).mu.shape == (2, Z)
 
 
 def test_three_tracks_and_a_control_signal_are_read_side_by_side(generator):
-    heads, control = (90, 90, 512), torch.randn(2, 8, 3, generator=generator)
-    model = encoder(generator, heads=heads, control=3)
+    vocab_sizes, control = (90, 90, 512), torch.randn(2, 8, 3, generator=generator)
+    model = encoder(generator, vocab_sizes=vocab_sizes, control=3)
     x = torch.stack([tokens(generator, 2, 8), tokens(generator, 2, 8), tokens(generator, 2, 8, classes=512)], -1)
     assert model.lstm.input_size == 692 + 3
     for track in range(3):

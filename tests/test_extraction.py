@@ -2,7 +2,7 @@ import mido
 import numpy as np
 import pytest
 
-from mvae_lib.music.extraction import NoMelodyError, Source, extract_melodies, melody_from_midi, one_at_a_time
+from mvae_lib.music.extraction import NoMelodyError, Source, extract_melodies, melody_from_midi, skyline
 from mvae_lib.music.melody import NOTE_OFF, Note, canonical, note_on, notes_to_tokens, tokens_to_notes
 from mvae_lib.music.midi import notes_to_midi, tokens_to_midi, write_midi
 
@@ -104,8 +104,8 @@ def test_legato_notes_end_where_the_next_begins(save):
 
 
 def test_one_at_a_time_keeps_the_longer_of_two_equal_notes():
-    assert one_at_a_time([Note(60, 0, 2), Note(60, 0, 5), Note(55, 0, 9)]) == [Note(60, 0, 5)]
-    assert one_at_a_time([]) == []
+    assert skyline([Note(60, 0, 2), Note(60, 0, 5), Note(55, 0, 9)]) == [Note(60, 0, 5)]
+    assert skyline([]) == []
 
 
 @pytest.mark.parametrize("seed", range(5))

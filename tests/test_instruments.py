@@ -87,11 +87,11 @@ def page_data(instrument) -> dict:
     return json.loads(text.replace("&lt;", "<").replace("&#39;", "'").replace("&amp;", "&"))
 
 
-def ask(instrument, **wish) -> dict:
+def send_request(instrument, **request) -> dict:
     """What the page does: a message that sets the trait."""
-    instrument.set_state({"wish": {"n": "abc1", **wish}})
-    assert instrument.answer["n"] == "abc1"
-    return instrument.answer
+    instrument.set_state({"request": {"n": "abc1", **request}})
+    assert instrument.response["n"] == "abc1"
+    return instrument.response
 
 
 def midi_bytes(notes: list[Note]) -> bytes:
@@ -103,7 +103,7 @@ def midi_bytes(notes: list[Note]) -> bytes:
 def drop(instrument, place: str, name: str, content: bytes) -> dict:
     """What the page does with a file: a message of its own with the bytes beside it."""
     instrument._handle_custom_msg({"place": place, "name": name}, [memoryview(content)])
-    return instrument.answer
+    return instrument.response
 
 
 # ---- What all have in common
@@ -183,10 +183,10 @@ def test_an_error_of_the_decoder_is_shown_and_raised(make):
         raise RuntimeError("the decoder fell silent")
 
     instrument._decode = broken
-    wish = {"x": 0.5, "y": 0.5, "t": 0.5, "way": 0, "strengths": [0.0, 0.0], "n": "1"}
+    request = {"x": 0.5, "y": 0.5, "t": 0.5, "way": 0, "strengths": [0.0, 0.0], "n": "1"}
     with pytest.raises(RuntimeError):
-        instrument.set_state({"wish": wish})
-    assert instrument.answer == {"n": "1", "error": "RuntimeError: the decoder fell silent"}
+        instrument.set_state({"request": request})
+    assert instrument.response == {"n": "1", "error": "RuntimeError: the decoder fell silent"}
 
 
 @pytest.mark.parametrize("make", INSTRUMENTS)
@@ -209,8 +209,8 @@ def test_the_map_lays_its_points_into_a_unit_square_and_decodes_them_all():
 
 def test_a_click_on_a_point_is_its_melody():
     latent_map = a_map()
-    answer = ask(latent_map, point=3)
-    assert answer == {"n": "abc1", "point": 3, "clip": clip(melody(10, 20)), "title": "far"}
+    response = send_request(latent_map, point=3)
+    assert response == {"n": "abc1", "point": 3, "clip": clip(melody(10, 20)), "title": "far"}
     assert pitches(latent_map.tokens) == [10, 20]
     assert torch.equal(latent_map.z, Z[3])
     assert pitches(latent_map.pick(1)) == [10, 0]
@@ -218,11 +218,11 @@ def test_a_click_on_a_point_is_its_melody():
 
 def test_a_place_between_points_is_decoded():
     latent_map = a_map()
-    answer = ask(latent_map, x=0.5, y=0.5)
-    assert answer["clip"] == clip(melody(5, 10))  # the mean of the four corners
-    assert (answer["x"], answer["y"]) == (0.5, 0.5)
+    response = send_request(latent_map, x=0.5, y=0.5)
+    assert response["clip"] == clip(melody(5, 10))  # the mean of the four corners
+    assert (response["x"], response["y"]) == (0.5, 0.5)
     assert pitches(latent_map.go(1.0, 4.0)) == [10, 20]  # in the units of the points
-    assert "near “far”" in latent_map.answer["title"]
+    assert "near “far”" in latent_map.response["title"]
 
 
 def test_the_way_back_from_the_map_can_be_chosen():
@@ -234,9 +234,9 @@ def test_the_way_back_from_the_map_can_be_chosen():
 def test_the_same_wish_twice_is_answered_twice():
     latent_map = a_map()
     latent_map.pick(1)
-    once = latent_map.answer
+    once = latent_map.response
     latent_map.pick(1)
-    assert latent_map.answer != once
+    assert latent_map.response != once
 
 
 def test_colours_are_groups_or_numbers():
@@ -282,16 +282,16 @@ def test_the_strip_goes_from_one_to_the_other_by_each_way():
 
 def test_the_slider_is_answered_at_any_place():
     blender = a_blender()
-    assert ask(blender, t=0.25, way=1)["clip"] == clip(melody(2, 4))
+    assert send_request(blender, t=0.25, way=1)["clip"] == clip(melody(2, 4))
     assert pitches(blender.blend(0.625, "line")) == [5, 10]
-    assert blender.answer["way"] == 1
+    assert blender.response["way"] == 1
     assert blender.z.tolist() == [5.0, 10.0]
 
 
 def test_a_dropped_file_becomes_an_end():
     blender = a_blender()
-    answer = drop(blender, "finish", "mine.mid", midi_bytes([Note(64, 0, 4), Note(68, 16, 20)]))
-    assert answer["note"] == ""
+    response = drop(blender, "finish", "mine.mid", midi_bytes([Note(64, 0, 4), Note(68, 16, 20)]))
+    assert response["note"] == ""
     assert blender.data["names"] == ["low", "mine"]
     assert blender.data["paths"][1][-1] == clip(melody(4, 8))
     assert pitches(blender.blend(0.5, "line")) == [2, 4]
@@ -302,8 +302,8 @@ def test_a_dropped_file_becomes_an_end():
 
 def test_of_several_windows_the_first_is_taken_and_the_page_says_so():
     notes = [Note(60 + bar, 16 * bar, 16 * bar + 4) for bar in range(4)]
-    answer = drop(a_blender(), "start", "long.mid", midi_bytes(notes))
-    assert answer["note"] == "long.mid: taken is the first of its 3 windows of this length."
+    response = drop(a_blender(), "start", "long.mid", midi_bytes(notes))
+    assert response["note"] == "long.mid: taken is the first of its 3 windows of this length."
 
 
 @pytest.mark.parametrize(
@@ -317,9 +317,9 @@ def test_of_several_windows_the_first_is_taken_and_the_page_says_so():
 def test_a_file_without_a_melody_is_explained_under_its_own_name_and_changes_nothing(content, words):
     blender = a_blender()
     before = blender.data
-    answer = drop(blender, "start", "tune.mid", content)
-    assert answer["error"].startswith(words)
-    assert "/" not in answer["error"].split(":")[0]
+    response = drop(blender, "start", "tune.mid", content)
+    assert response["error"].startswith(words)
+    assert "/" not in response["error"].split(":")[0]
     assert blender.data == before
 
 
@@ -331,7 +331,7 @@ def test_an_encoder_that_fails_on_a_file_is_shown():
 
     blender._encode = broken
     drop(blender, "start", "a.mid", midi_bytes([Note(64, 0, 4), Note(68, 16, 20)]))  # ipywidgets logs what is raised
-    assert blender.answer["error"] == "RuntimeError: no encoder"
+    assert blender.response["error"] == "RuntimeError: no encoder"
 
 
 def test_a_blender_needs_two_melodies_of_one_length():
@@ -357,7 +357,7 @@ def test_the_pad_has_its_melodies_in_the_corners():
 
 def test_a_place_of_the_pad_is_decoded():
     pad = a_pad(way=lerp)
-    assert ask(pad, x=0.5, y=0.25)["clip"] == clip(melody(4, 2))
+    assert send_request(pad, x=0.5, y=0.25)["clip"] == clip(melody(4, 2))
     assert pitches(pad.go(1, 0.5)) == [8, 4]
     assert pad.data["grid"][1][1] == clip(melody(2, 4))
 
@@ -383,9 +383,9 @@ def test_a_pad_needs_four_melodies_of_one_length():
 
 def test_the_mixer_moves_along_its_vectors_and_measures_what_came():
     mixer = a_mixer()
-    answer = ask(mixer, strengths=[1.0, 0.5])
-    assert answer["clip"] == clip(melody(2 + 4 + 0.5, 3 + 3))
-    assert answer["changes"] == [2.0, 3.0]  # 6.5 is rounded to 6; half of the first number
+    response = send_request(mixer, strengths=[1.0, 0.5])
+    assert response["clip"] == clip(melody(2 + 4 + 0.5, 3 + 3))
+    assert response["changes"] == [2.0, 3.0]  # 6.5 is rounded to 6; half of the first number
     assert mixer.changes == {"first": 2.0, "second": 3.0}
     assert pitches(mixer.mix(second=-0.5)) == [2, 0]
     assert pitches(mixer.mix()) == [2, 3]
@@ -393,14 +393,14 @@ def test_the_mixer_moves_along_its_vectors_and_measures_what_came():
 
 
 def test_whole_numbers_from_the_page_are_strengths_too():
-    assert ask(a_mixer(), strengths=[1, 0])["changes"] == [2.0, 0.0]
-    assert ask(a_blender(), t=1, way=0)["clip"] == clip(melody(8, 16))
-    assert ask(a_pad(), x=1, y=0)["clip"] == clip(melody(8, 0))
-    assert ask(a_map(), x=0, y=1)["clip"] == clip(melody(0, 20))
+    assert send_request(a_mixer(), strengths=[1, 0])["changes"] == [2.0, 0.0]
+    assert send_request(a_blender(), t=1, way=0)["clip"] == clip(melody(8, 16))
+    assert send_request(a_pad(), x=1, y=0)["clip"] == clip(melody(8, 0))
+    assert send_request(a_map(), x=0, y=1)["clip"] == clip(melody(0, 20))
 
 
 def test_what_cannot_be_measured_is_none():
-    assert ask(a_mixer(), strengths=[0.0, 1.0])["changes"][1] is None
+    assert send_request(a_mixer(), strengths=[0.0, 1.0])["changes"][1] is None
 
 
 def test_each_slider_alone_is_decoded_beforehand():
@@ -411,7 +411,7 @@ def test_each_slider_alone_is_decoded_beforehand():
     for index, name in enumerate(VECTORS):
         for place, position in enumerate(data["positions"]):
             assert data["alone"][index][place] == clip(mixer.mix(**{name: position}))
-            assert data["changes"][index][place] == mixer.answer["changes"]
+            assert data["changes"][index][place] == mixer.response["changes"]
     assert data["clip"] == clip(melody(2, 3))
 
 

@@ -74,7 +74,7 @@ class Instrument:
 
     def answered(self) -> list[dict]:
         """The wishes that Python of straw has heard."""
-        return self.page.evaluate("wishes")
+        return self.page.evaluate("requests")
 
 
 @pytest.fixture
@@ -108,18 +108,18 @@ def live(show):
     def open_page(instrument, **options) -> Instrument:
         shown = show(instrument, **options)
 
-        def answer(wish: dict) -> dict:
-            instrument.set_state({"wish": wish})
-            return json.loads(json.dumps(instrument.answer))
+        def response(request: dict) -> dict:
+            instrument.set_state({"request": request})
+            return json.loads(json.dumps(instrument.response))
 
-        shown.page.expose_function("python", answer)
+        shown.page.expose_function("python", response)
         shown.page.evaluate(f"""() => {{
-            globalThis.wishes = [];
+            globalThis.requests = [];
             globalThis.deaf = false;
             const element = {shown.root};
-            element.ask = async (wish) => {{
-                wishes.push(wish);
-                if (!deaf) element.take(await python(wish));
+            element.ask = async (request) => {{
+                wishes.push(request);
+                if (!deaf) element.take(await python(request));
             }};
             element.giveFile = (place, name, bytes) => (globalThis.file = [place, name, bytes.byteLength]);
             element.instrument.build();
@@ -311,7 +311,7 @@ def test_a_point_is_heard_at_once_and_python_hears_of_it(live):
     shown.page.evaluate("deaf = true")
     shown.mouse.click(*shown.at(1, 1))
     assert shown.pitches == [10, 20]
-    assert [wish["point"] for wish in shown.answered()] == [3]
+    assert [request["point"] for request in shown.answered()] == [3]
 
 
 def test_one_question_is_on_its_way_and_only_the_newest_waits(live):
@@ -321,8 +321,8 @@ def test_one_question_is_on_its_way_and_only_the_newest_waits(live):
     shown.mouse.down()
     shown.mouse.move(*shown.at(0.2, 0.7), steps=10)
     assert len(shown.answered()) == 1
-    shown.page.evaluate(f"deaf = false; python(wishes[0]).then((answer) => {shown.root}.take(answer))")
-    shown.wait("wishes.length === 2")
+    shown.page.evaluate(f"deaf = false; python(requests[0]).then((answer) => {shown.root}.take(answer))")
+    shown.wait("requests.length === 2")
     assert shown.answered()[1]["x"] == pytest.approx(0.2, abs=0.01)
     shown.mouse.up()
 
@@ -333,7 +333,7 @@ def test_where_python_is_silent_the_nearest_point_is_heard_and_the_page_says_so(
     shown.mouse.click(*shown.at(0.7, 0.8))
     shown.wait("player.playing")
     assert shown.pitches == [10, 20]
-    assert "Python does not answer" in shown.evaluate("view.ui.message.textContent")
+    assert "Python does not respond" in shown.evaluate("view.ui.message.textContent")
     shown.page.evaluate("deaf = false")
     shown.mouse.click(*shown.at(0.5, 0.5))
     shown.wait("!view.ui.message.textContent")
@@ -342,8 +342,8 @@ def test_where_python_is_silent_the_nearest_point_is_heard_and_the_page_says_so(
 
 def test_an_error_in_python_is_shown(live):
     shown = live(a_map())
-    says = f"{shown.root}.take({{ n: wish.n, error: 'ValueError: no' }})"
-    shown.page.evaluate(f"() => {{ {shown.root}.ask = (wish) => {says}; }}")
+    says = f"{shown.root}.take({{ n: request.n, error: 'ValueError: no' }})"
+    shown.page.evaluate(f"() => {{ {shown.root}.ask = (request) => {says}; }}")
     shown.mouse.click(*shown.at(0.5, 0.5))
     assert shown.evaluate("view.ui.message.textContent") == "ValueError: no"
 
@@ -446,7 +446,7 @@ def test_new_ends_from_python_are_shown(live):
     shown = live(blender)
     shown.slider().fill("1")
     shown.wait("player.playing")
-    blender.take("finish", melody(3, 5), "mine")
+    blender.load_file("finish", melody(3, 5), "mine")
     shown.page.evaluate(f"data => {shown.root}.setData(data)", blender.data)
     assert shown.pitches == [3, 5]
     assert shown.evaluate("view.ui.finish.textContent") == "mine"
@@ -504,7 +504,7 @@ def test_python_decodes_between_the_fields(live):
     shown = live(pad)
     shown.mouse.click(*press(shown, 0.3, 0.4))
     shown.wait("player.playing")
-    assert (pad.answer["x"], pad.answer["y"]) == (pytest.approx(0.25, abs=0.01), pytest.approx(0.35, abs=0.01))
+    assert (pad.response["x"], pad.response["y"]) == (pytest.approx(0.25, abs=0.01), pytest.approx(0.35, abs=0.01))
     assert shown.pitches == [note - 41 for note in pad.tokens[[0, 16]].tolist()]
 
 

@@ -9,12 +9,12 @@ import torch
 from mvae_lib.latent.interpolation import (
     at_distance,
     from_map,
+    latent_grid,
+    latent_plane,
     lerp,
-    path_through,
+    piecewise_path,
     similar,
     slerp,
-    slice_grid,
-    slice_through,
 )
 from mvae_lib.models.encoders import Posterior
 
@@ -130,53 +130,53 @@ def seeded(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("way", [lerp, slerp])
 def test_a_path_meets_every_stop_and_its_legs_are_ways_of_equal_steps(way):
     stops = draw(4, 6)
-    path = path_through(stops, steps=5, way=way)
+    path = piecewise_path(stops, steps=5, way=way)
     assert path.shape == (16, 6)
     assert torch.equal(path[::5], stops)
     torch.testing.assert_close(path[5:11], way(stops[1], stops[2], torch.linspace(0, 1, 6)))
-    assert torch.equal(path_through(stops, steps=1, way=way), stops)
+    assert torch.equal(piecewise_path(stops, steps=1, way=way), stops)
 
 
 def test_a_path_needs_two_stops_and_a_step():
     with pytest.raises(ValueError, match="two stops"):
-        path_through(draw(1, 6), 3)
+        piecewise_path(draw(1, 6), 3)
     with pytest.raises(ValueError, match="two stops"):
-        path_through(draw(6), 3)
+        piecewise_path(draw(6), 3)
     with pytest.raises(ValueError, match="one step"):
-        path_through(draw(2, 6), 0)
+        piecewise_path(draw(2, 6), 0)
 
 
 @pytest.mark.parametrize("way", [lerp, slerp])
 @pytest.mark.parametrize("corners", [3, 4])
 def test_a_slice_meets_its_corners_and_its_edges_are_ways(way, corners):
     z = draw(corners, 6)
-    grid = slice_grid(z, rows=4, columns=5, way=way)
+    grid = latent_grid(z, rows=4, columns=5, way=way)
     assert grid.shape == (4, 5, 6)
     for row, column, corner in ((0, 0, 0), (0, -1, 1), (-1, 0, 2), (-1, -1, -1)):
         torch.testing.assert_close(grid[row, column], z[corner], atol=1e-6, rtol=0)
     torch.testing.assert_close(grid[0], way(z[0], z[1], torch.linspace(0, 1, 5)))
     torch.testing.assert_close(grid[:, 0], way(z[0], z[2], torch.linspace(0, 1, 4)), atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(grid[:, -1], way(z[1], z[-1], torch.linspace(0, 1, 4)), atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(grid[1, 3], slice_through(z, torch.tensor(0.75), torch.tensor(1 / 3), way))
+    torch.testing.assert_close(grid[1, 3], latent_plane(z, torch.tensor(0.75), torch.tensor(1 / 3), way))
 
 
 def test_a_slice_by_lines_is_bilinear():
     z = draw(4, 6)
     s, t = torch.tensor(0.3), torch.tensor(0.8)
     by_hand = 0.7 * 0.2 * z[0] + 0.3 * 0.2 * z[1] + 0.7 * 0.8 * z[2] + 0.3 * 0.8 * z[3]
-    torch.testing.assert_close(slice_through(z, s, t, lerp), by_hand)
+    torch.testing.assert_close(latent_plane(z, s, t, lerp), by_hand)
 
 
 def test_a_slice_by_arcs_stays_on_the_shell_and_one_by_lines_does_not():
     z = 5 * torch.nn.functional.normalize(draw(4, 32), dim=-1)
-    torch.testing.assert_close(slice_grid(z, 5, 5).norm(dim=-1), torch.full((5, 5), 5.0))
-    assert slice_grid(z, 5, 5, lerp)[2, 2].norm() < 3.5
+    torch.testing.assert_close(latent_grid(z, 5, 5).norm(dim=-1), torch.full((5, 5), 5.0))
+    assert latent_grid(z, 5, 5, lerp)[2, 2].norm() < 3.5
 
 
 @pytest.mark.parametrize("shape", [(2, 6), (5, 6), (6,), (1, 4, 6)])
 def test_a_slice_has_three_or_four_corners(shape):
     with pytest.raises(ValueError, match="three or four"):
-        slice_grid(draw(*shape), 3, 3)
+        latent_grid(draw(*shape), 3, 3)
 
 
 def test_similar_melodies_scatter_by_their_own_sigma():

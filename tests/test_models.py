@@ -7,26 +7,26 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mvae_lib.models.config import ModelConfig, named, names
+from mvae_lib.models.config import ModelConfig, get_config, list_configs
 from mvae_lib.models.generate import temperature
 from mvae_lib.models.lstm import LSTM
-from mvae_lib.models.musicvae import MusicVAE, parameters
+from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.training.objectives import gaussian_kl, musicvae_loss, reconstruction
 
-FLAT = ModelConfig(steps=16, heads=(20,), z_size=6, encoder_units=7, decoder_units=8)
+FLAT = ModelConfig(steps=16, vocab_sizes=(20,), z_size=6, encoder_units=7, decoder_units=8)
 HIERARCHICAL = replace(FLAT, conductor_units=9, conductor_layers=2, steps_per_bar=4)
 SMALL = {
     "flat": FLAT,
-    "flat with maps": replace(FLAT, z_per_step=True),
+    "flat with maps": replace(FLAT, per_step_z=True),
     "hierarchical": HIERARCHICAL,
-    "hierarchical with maps": replace(HIERARCHICAL, z_per_bar=True, z_per_step=True),
-    "hierarchical, balanced": replace(HIERARCHICAL, balanced_start=True),
-    "hierarchical, bars read apart": replace(HIERARCHICAL, bar_encoder=True, balanced_start=True),
-    "drums, balanced": replace(FLAT, heads=(512,), encoder_reads="drum-bits", balanced_start=True),
-    "drums": replace(FLAT, heads=(512,), encoder_reads="drum-bits"),
-    "flat trio with chords": replace(FLAT, heads=(5, 5, 9), control=4),
-    "hierarchical trio with chords": replace(HIERARCHICAL, heads=(5, 5, 9), control=4),
-    "trio with chords, bars read apart": replace(HIERARCHICAL, heads=(5, 5, 9), control=4, bar_encoder=True),
+    "hierarchical with maps": replace(HIERARCHICAL, per_bar_z=True, per_step_z=True),
+    "hierarchical, balanced": replace(HIERARCHICAL, scaled_init=True),
+    "hierarchical, bars read apart": replace(HIERARCHICAL, bar_encoder=True, scaled_init=True),
+    "drums, balanced": replace(FLAT, vocab_sizes=(512,), encoder_reads="drum-bits", scaled_init=True),
+    "drums": replace(FLAT, vocab_sizes=(512,), encoder_reads="drum-bits"),
+    "flat trio with chords": replace(FLAT, vocab_sizes=(5, 5, 9), control=4),
+    "hierarchical trio with chords": replace(HIERARCHICAL, vocab_sizes=(5, 5, 9), control=4),
+    "trio with chords, bars read apart": replace(HIERARCHICAL, vocab_sizes=(5, 5, 9), control=4, bar_encoder=True),
 }
 
 
@@ -42,7 +42,7 @@ def config(request) -> ModelConfig:
 
 def batch_of(config: ModelConfig, generator: torch.Generator, batch: int = 5):
     """Random tokens, and a random control signal where the configuration asks for one."""
-    tracks = [torch.randint(classes, (batch, config.steps), generator=generator) for classes in config.heads]
+    tracks = [torch.randint(classes, (batch, config.steps), generator=generator) for classes in config.vocab_sizes]
     tokens = tracks[0] if len(tracks) == 1 else torch.stack(tracks, -1)
     return tokens, torch.randn(batch, config.steps, config.control, generator=generator) if config.control else None
 
@@ -61,7 +61,7 @@ def dense_size(inputs: int, outputs: int) -> int:
 
 def size(config: ModelConfig) -> int:
     """The same count by arithmetic, from the shapes that the reference's source gives."""
-    c, classes = config, sum(config.heads)
+    c, classes = config, sum(config.vocab_sizes)
     read = 10 if c.encoder_reads == "drum-bits" else classes
     total = lstm_size(read + c.control, c.encoder_units, c.encoder_layers, 2)
     total += 2 * dense_size((c.bars if c.bar_encoder else 1) * 2 * c.encoder_units, c.z_size)
@@ -69,12 +69,12 @@ def size(config: ModelConfig) -> int:
     if c.conductor_units:
         total += dense_size(c.z_size, 2 * c.conductor_layers * c.conductor_units)
         total += lstm_size(1, c.conductor_units, c.conductor_layers)
-        decoders = [(c.conductor_units, head) for head in c.heads]
+        decoders = [(c.conductor_units, head) for head in c.vocab_sizes]
     for z, head in decoders:
         total += dense_size(z, 2 * c.decoder_layers * c.decoder_units)
         total += lstm_size(head + z + c.control, c.decoder_units, c.decoder_layers) + dense_size(c.decoder_units, head)
-        total += c.z_per_step * (c.steps_per_bar if c.conductor_units else c.steps) * z * z
-    return total + c.z_per_bar * c.bars * c.conductor_units * c.z_size
+        total += c.per_step_z * (c.steps_per_bar if c.conductor_units else c.steps) * z * z
+    return total + c.per_bar_z * c.bars * c.conductor_units * c.z_size
 
 
 def meta_model(config: ModelConfig) -> MusicVAE:
@@ -82,13 +82,13 @@ def meta_model(config: ModelConfig) -> MusicVAE:
         return MusicVAE(config)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", list_configs())
 def test_parameters_as_counted_by_arithmetic(name):
-    assert parameters(meta_model(named(name).model)) == size(named(name).model)
+    assert count_parameters(meta_model(get_config(name).model)) == size(get_config(name).model)
 
 
 def test_small_models_are_counted_alike(config):
-    assert parameters(meta_model(config)) == size(config)
+    assert count_parameters(meta_model(config)) == size(config)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_small_models_are_counted_alike(config):
     ],
 )
 def test_parameters_as_the_reference_has_them(name, count):
-    counted = parameters(meta_model(named(name).model))
+    counted = count_parameters(meta_model(get_config(name).model))
     assert counted == count or f"{counted / 1e6:.1f} M" == count
 
 
 def test_the_twins_are_of_one_size():
     twins = ("flat", "hier", "hier_faithful")
-    counts = [parameters(meta_model(named(f"mel_16bar_{twin}").model)) for twin in twins]
+    counts = [count_parameters(meta_model(get_config(f"mel_16bar_{twin}").model)) for twin in twins]
     assert max(counts) / min(counts) < 1.02
 
 
@@ -140,7 +140,7 @@ def test_the_constant_bias_is_still_there_after_training_steps(generator):
 
 def test_kernels_that_start_small(generator):
     model = MusicVAE(replace(HIERARCHICAL, z_size=200), generator)
-    small = [model.encoder.mu, model.encoder.sigma, model.decoder.start.dense, model.decoder.cores[0].start.dense]
+    small = [model.encoder.mu, model.encoder.sigma, model.decoder.start.linear, model.decoder.cores[0].start.linear]
     for layer in small:
         assert layer.weight.std().item() == pytest.approx(0.001, rel=0.2)
         assert not layer.bias.any()
@@ -150,21 +150,23 @@ def spread(weight: torch.Tensor) -> float:
     return weight.std().item()
 
 
-def test_a_balanced_start_gives_tokens_and_z_a_voice(generator):
-    trio = replace(HIERARCHICAL, heads=(16, 25), z_size=40, conductor_units=30, encoder_units=50, decoder_units=60)
-    plain, balanced = MusicVAE(trio, generator), MusicVAE(replace(trio, balanced_start=True), generator)
+def test_scaled_init_gives_tokens_and_z_a_voice(generator):
+    trio = replace(
+        HIERARCHICAL, vocab_sizes=(16, 25), z_size=40, conductor_units=30, encoder_units=50, decoder_units=60
+    )
+    plain, balanced = MusicVAE(trio, generator), MusicVAE(replace(trio, scaled_init=True), generator)
     for name in ("weight_ih_l0", "weight_ih_l0_reverse"):
         one, other = getattr(plain.encoder.lstm, name), getattr(balanced.encoder.lstm, name)
         assert spread(other[:, :16]) / spread(one[:, :16]) == pytest.approx(4, rel=0.1)
         assert spread(other[:, 16:]) / spread(one[:, 16:]) == pytest.approx(5, rel=0.1)
-    for one, other, classes in zip(plain.decoder.cores, balanced.decoder.cores, trio.heads, strict=True):
+    for one, other, classes in zip(plain.decoder.cores, balanced.decoder.cores, trio.vocab_sizes, strict=True):
         tokens, z = (slice(None, classes), slice(classes, None))
         ratio = spread(other.lstm.weight_ih_l0[:, tokens]) / spread(one.lstm.weight_ih_l0[:, tokens])
         assert ratio == pytest.approx(math.sqrt(classes), rel=0.1)
         ratio = spread(other.lstm.weight_ih_l0[:, z]) / spread(one.lstm.weight_ih_l0[:, z])
         assert ratio == pytest.approx(1, rel=0.1)
-        assert spread(other.start.dense.weight) > 20 * spread(one.start.dense.weight)
-    assert spread(balanced.decoder.start.dense.weight) > 20 * spread(plain.decoder.start.dense.weight)
+        assert spread(other.start.linear.weight) > 20 * spread(one.start.linear.weight)
+    assert spread(balanced.decoder.start.linear.weight) > 20 * spread(plain.decoder.start.linear.weight)
     tokens, _ = batch_of(trio, generator)
     assert balanced.encode(tokens).sigma.mean().item() == pytest.approx(math.exp(-1), abs=0.01)
     assert balanced.encode(tokens).mu.std() > 10 * plain.encode(tokens).mu.std()
@@ -183,15 +185,15 @@ def test_shapes_all_the_way(config, generator):
     model = MusicVAE(config, generator)
     tokens, control = batch_of(config, generator)
     logits, posterior, z = model(tokens.to(torch.int16), generator, 0.5, control)
-    assert logits.shape == (5, config.steps, sum(config.heads))
+    assert logits.shape == (5, config.steps, sum(config.vocab_sizes))
     assert posterior.mu.shape == posterior.sigma.shape == z.shape == (5, config.z_size)
     assert model.reconstruct(tokens, control=control).shape == tokens.shape
     again = model.sample(5, generator, temperature(1.0, generator), control=control)
     assert again.shape == tokens.shape and again.dtype == torch.int64
-    for track, classes in enumerate(config.heads):
-        own = again if len(config.heads) == 1 else again[..., track]
+    for track, classes in enumerate(config.vocab_sizes):
+        own = again if len(config.vocab_sizes) == 1 else again[..., track]
         assert own.min() >= 0 and own.max() < classes
-    nats = reconstruction(logits, tokens, config.heads)
+    nats = reconstruction(logits, tokens, config.vocab_sizes)
     assert nats.shape == (5,) and torch.isfinite(nats).all()
 
 
@@ -224,7 +226,7 @@ def test_copies_and_saved_states_give_the_same_numbers(config, generator):
     loaded.load_state_dict(model.state_dict())
     for other in (loaded, copy.deepcopy(model)):
         assert torch.equal(other.logits(z, tokens, control), model.logits(z, tokens, control))
-        assert parameters(other) == parameters(model)
+        assert count_parameters(other) == count_parameters(model)
 
 
 def test_other_number_formats(generator):
@@ -257,17 +259,17 @@ def gradient_of_the_encoder(model: MusicVAE, config: ModelConfig) -> float:
     tokens, control = batch_of(config, generator)
     output = model(tokens, generator, control=control)
     model.zero_grad()
-    reconstruction(output.logits, tokens, config.heads).sum().backward()
+    reconstruction(output.logits, tokens, config.vocab_sizes).sum().backward()
     return model.encoder.lstm.weight_hh_l0.grad.abs().max().item()
 
 
 def silence_z_in_the_input(decoder: torch.nn.Module) -> None:
     with torch.no_grad():
-        decoder.lstm.weight_ih_l0[:, sum(decoder.heads) :] = 0
+        decoder.lstm.weight_ih_l0[:, sum(decoder.vocab_sizes) :] = 0
 
 
 def silence_z_in_the_start(decoder: torch.nn.Module) -> None:
-    torch.nn.init.zeros_(decoder.start.dense.weight)
+    torch.nn.init.zeros_(decoder.start.linear.weight)
 
 
 def test_z_reaches_a_flat_decoder_by_two_ways(generator):
@@ -286,10 +288,10 @@ def test_z_reaches_the_decoder_by_its_step_wise_maps(generator):
     model = MusicVAE(config, generator)
     silence_z_in_the_start(model.decoder)
     with torch.no_grad():
-        model.decoder.z_maps.copy_(-torch.eye(config.z_size))  # z + W_t z = 0: the maps undo what z itself brings
+        model.decoder.z_projections.copy_(-torch.eye(config.z_size))  # z + W_t z = 0: the maps undo z
     undone = gradient_of_the_encoder(model, config)
     with torch.no_grad():
-        model.decoder.z_maps[3] += torch.eye(config.z_size)
+        model.decoder.z_projections[3] += torch.eye(config.z_size)
     assert undone < 1e-3 * gradient_of_the_encoder(model, config)  # not 0: the sums are rounded
 
 
@@ -303,7 +305,7 @@ def test_z_reaches_a_hierarchical_decoder_by_the_conductor_and_the_bars_maps(gen
     assert gradient_of_the_encoder(by_input, HIERARCHICAL) > 0
     silence_z_in_the_start(model.decoder)
     assert gradient_of_the_encoder(model, HIERARCHICAL) == 0
-    config = replace(HIERARCHICAL, z_per_bar=True)
+    config = replace(HIERARCHICAL, per_bar_z=True)
     model = MusicVAE(config, generator)
     silence_z_in_the_start(model.decoder)
     assert gradient_of_the_encoder(model, config) > 0
@@ -313,7 +315,7 @@ def test_every_trained_number_has_a_gradient_but_the_weights_of_the_conductors_z
     model = MusicVAE(config, generator)
     tokens, control = batch_of(config, generator)
     output = model(tokens, generator, 0.5, control)
-    nats = reconstruction(output.logits, tokens, config.heads)
+    nats = reconstruction(output.logits, tokens, config.vocab_sizes)
     musicvae_loss(nats, gaussian_kl(*output.posterior), 0.2).mean().backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -328,7 +330,7 @@ def train(model, tokens, control, generator, updates, rate=1e-2, sampling_probab
     losses = []
     for _ in range(updates):
         logits, posterior, _ = model(tokens, generator, sampling_probability, control)
-        nats = reconstruction(logits, tokens, model.config.heads)
+        nats = reconstruction(logits, tokens, model.config.vocab_sizes)
         loss = musicvae_loss(nats, gaussian_kl(*posterior), beta=0.01).mean()
         optimizer.zero_grad()
         loss.backward()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mvae_lib.data.folk import in_every_key
+from mvae_lib.data.folk import transpose_to_all_keys
 from mvae_lib.data.ngram import NGram
 from mvae_lib.music.melody import VOCABULARY, transpose
 
@@ -40,10 +40,10 @@ def test_bigram_equals_the_formula_by_hand():
 
 def test_longer_contexts_help_on_a_pattern_and_not_on_noise():
     pattern = np.tile([2, 0, 4, 0, 2, 0, 6, 0], (20, 2)).astype(np.uint8)
-    assert NGram(pattern, 4).realism(pattern).mean() < NGram(pattern, 2).realism(pattern).mean() - 0.1
+    assert NGram(pattern, 4).nll_per_step(pattern).mean() < NGram(pattern, 2).nll_per_step(pattern).mean() - 0.1
     rng = np.random.default_rng(1)
     noise, held_out = rng.integers(0, 8, (2, 200, 16))
-    assert NGram(noise, 4).realism(held_out).mean() >= NGram(noise, 1).realism(held_out).mean()
+    assert NGram(noise, 4).nll_per_step(held_out).mean() >= NGram(noise, 1).nll_per_step(held_out).mean()
 
 
 def test_samples_follow_the_counts_and_the_seed(tokens):
@@ -51,7 +51,10 @@ def test_samples_follow_the_counts_and_the_seed(tokens):
     first, again = (model.sample(400, 16, np.random.default_rng(3)) for _ in range(2))
     assert (first == again).all()
     assert abs((first == 0).mean() - (tokens == 0).mean()) < 0.05
-    assert model.realism(first).mean() < model.realism(np.random.default_rng(0).integers(0, 90, (400, 16))).mean()
+    assert (
+        model.nll_per_step(first).mean()
+        < model.nll_per_step(np.random.default_rng(0).integers(0, 90, (400, 16))).mean()
+    )
 
 
 @pytest.mark.parametrize("order", [0, 10])
@@ -78,7 +81,7 @@ def test_counted_in_every_key_a_melody_costs_the_same_in_any():
     rng = np.random.default_rng(2)
     steps = rng.choice([-2, 2, 3, -1], (60, 15)).cumsum(1) + 41
     melodies = np.concatenate([np.full((60, 1), 41), steps], 1).clip(31, 60).astype(np.uint8)
-    in_one, in_all = NGram(melodies[:40], 3), NGram(in_every_key(melodies[:40]), 3)
+    in_one, in_all = NGram(melodies[:40], 3), NGram(transpose_to_all_keys(melodies[:40]), 3)
     up = transpose(melodies[40:], 1)
-    assert in_one.realism(up).mean() > in_one.realism(melodies[40:]).mean() + 0.2
-    assert abs(in_all.realism(up).mean() - in_all.realism(melodies[40:]).mean()) < 0.1
+    assert in_one.nll_per_step(up).mean() > in_one.nll_per_step(melodies[40:]).mean() + 0.2
+    assert abs(in_all.nll_per_step(up).mean() - in_all.nll_per_step(melodies[40:]).mean()) < 0.1

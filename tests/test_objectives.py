@@ -49,11 +49,11 @@ def test_reconstruction_is_minus_the_log_likelihood(generator):
 
 
 def test_reconstruction_sums_the_heads_of_a_trio(generator):
-    heads = (90, 90, 512)
+    vocab_sizes = (90, 90, 512)
     logits = torch.randn(3, 8, 692, generator=generator)
     tokens = torch.randint(90, (3, 8, 3), generator=generator)
-    parts = [reconstruction(part, tokens[..., track]) for track, part in enumerate(logits.split(heads, -1))]
-    torch.testing.assert_close(reconstruction(logits, tokens, heads), sum(parts))
+    parts = [reconstruction(part, tokens[..., track]) for track, part in enumerate(logits.split(vocab_sizes, -1))]
+    torch.testing.assert_close(reconstruction(logits, tokens, vocab_sizes), sum(parts))
 
 
 def test_kl_agrees_with_torch_distributions_and_with_monte_carlo(posteriors, generator):

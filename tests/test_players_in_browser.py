@@ -274,10 +274,10 @@ def test_each_note_sounds_once_however_often_notes_are_swapped(show):
     player.button("Play").click()
     player.element.evaluate("""player => {
         const synthesiser = mvae.speakers();
-        const strike = synthesiser.strike.bind(synthesiser);
+        const noteOn = synthesiser.noteOn.bind(synthesiser);
         globalThis.voices = [];
-        synthesiser.strike = (note, when, seconds) => {
-            const voice = strike(note, when, seconds);
+        synthesiser.noteOn = (note, when, seconds) => {
+            const voice = noteOn(note, when, seconds);
             const { stop } = voice;
             voices.push({ start: note.start, voice });
             voice.stop = () => {

@@ -51,11 +51,11 @@ def test_grouped_bars_label_every_series_in_every_group():
 
 def test_the_plane_shows_the_hull_what_is_above_it_and_the_prices():
     ax = plots.rate_distortion([0, 1, 2, 3], [30, 20, 19, 10], list("abcd"), "title", tangents=[1, 100])
-    *prices, hull = ax.lines
+    *lagrangian, hull = ax.lines
     assert hull.get_xydata().tolist() == [[0, 30], [1, 20], [3, 10]]
     above = [tuple(color) for color in ax.collections[0].get_facecolor()]
     assert above.count(above[2]) == 1
-    for line, beta in zip(prices, [1, 100], strict=True):
+    for line, beta in zip(lagrangian, [1, 100], strict=True):
         (x0, y0), (x1, y1) = line.get_xydata()
         assert (y1 - y0) / (x1 - x0) == pytest.approx(-beta)
     assert [text.get_text() for text in ax.texts] == list("abcd")

@@ -9,10 +9,10 @@ import torch
 
 from mvae_lib.data.folk import folk_melodies
 from mvae_lib.evaluation import report
-from mvae_lib.models.config import named
-from mvae_lib.models.musicvae import parameters
+from mvae_lib.models.config import get_config
+from mvae_lib.models.musicvae import count_parameters
 from mvae_lib.pretrained import FOLDER, NAMES, card, load_pretrained
-from mvae_lib.training.checkpoints import read_facts
+from mvae_lib.training.checkpoints import read_metadata
 from mvae_lib.training.loop import fingerprint
 from tools import results
 from tools.pretrain import ROOT, SAMPLE, SEED, measure
@@ -29,7 +29,7 @@ def test_the_card_holds_what_the_model_does(name):
     told, model = card(name), load_pretrained(name)
     bars = model.config.bars
     test = folk_melodies(bars, "test")
-    seen = measure(model, test.sample(SAMPLE, SEED), named(name).training)
+    seen = measure(model, test.sample(SAMPLE, SEED), get_config(name).training)
     for figure in ("loss", "distortion", "rate"):
         assert seen[figure] == pytest.approx(told["sample"][figure], rel=0.01), figure
     for figure in ("step", "onset"):
@@ -42,15 +42,15 @@ def test_the_card_holds_what_the_model_does(name):
 
 
 def test_the_card_tells_how_the_model_was_made(name):
-    told, facts, model = card(name), read_facts(FOLDER / name), load_pretrained(name)
-    assert facts.configuration == named(name), "the command of the card would train another model"
+    told, facts, model = card(name), read_metadata(FOLDER / name), load_pretrained(name)
+    assert facts.configuration == get_config(name), "the command of the card would train another model"
     assert told["command"] == f"make train-{name}"
-    assert told["parameters"] == parameters(model)
+    assert told["parameters"] == count_parameters(model)
     train = folk_melodies(model.config.bars, "train")
     assert told["data_sha256"] == facts.data_sha256 == fingerprint(train.tokens)
     curve = told["curve"]
     assert [point["update"] for point in curve] == sorted(point["update"] for point in curve)
-    assert curve[-1]["update"] == told["updates"] == named(name).training.updates
+    assert curve[-1]["update"] == told["updates"] == get_config(name).training.updates
     best = min(curve, key=lambda point: point["validation"]["loss"])
     assert best["update"] == told["update"] == facts.update, "chosen on the validation split"
 
@@ -69,11 +69,11 @@ def test_the_files_are_small_enough_to_clone():
 
 @pytest.mark.parametrize("other", ["mel_16bar_hier", "mel_16bar_hier_faithful"])
 def test_the_twins_differ_in_the_decoder_alone(other):
-    flat, hierarchical = (read_facts(FOLDER / name) for name in ("mel_16bar_flat", other))
+    flat, hierarchical = (read_metadata(FOLDER / name) for name in ("mel_16bar_flat", other))
     ours, theirs = flat.configuration, hierarchical.configuration
     assert ours.training == theirs.training
     assert not ours.model.hierarchical and theirs.model.hierarchical
-    shared = ("steps", "heads", "z_size", "encoder_units", "encoder_layers", "bar_encoder", "balanced_start")
+    shared = ("steps", "vocab_sizes", "z_size", "encoder_units", "encoder_layers", "bar_encoder", "scaled_init")
     assert all(getattr(ours.model, key) == getattr(theirs.model, key) for key in shared)
     counts = [card(name)["parameters"] for name in ("mel_16bar_flat", other)]
     assert max(counts) / min(counts) < 1.02
@@ -104,7 +104,7 @@ from mvae_lib.pretrained import load_pretrained
 print(load_pretrained("mel_2bar").config.z_size)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.strip() == str(named("mel_2bar").model.z_size), done.stderr
+    assert done.stdout.strip() == str(get_config("mel_2bar").model.z_size), done.stderr
 
 
 def test_the_cards_are_json_without_surprises(name):

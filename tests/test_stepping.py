@@ -25,7 +25,7 @@ def run(decoder: FlatDecoder) -> tuple[torch.Tensor, torch.Tensor]:
         return logits.argmax(-1)
 
     z = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
-    (tokens,) = decoder.unroll(z, next_token, 8)
+    (tokens,) = decoder.generate_steps(z, next_token, 8)
     return tokens, torch.stack(every, 1)
 
 

@@ -38,13 +38,13 @@ def test_similarity_wants_a_batch():
 
 def test_distance_and_form():
     similarity = structure.self_similarity(melody(A, 0 * A, A, 0 * A))
-    assert structure.by_distance(similarity).tolist() == [[0, 1, 0]]
-    assert structure.form(similarity, (2,)).tolist() == [1]
-    assert structure.form(structure.self_similarity(melody(A, A, A, A)), (2,)).tolist() == [0]
+    assert structure.lag_similarity(similarity).tolist() == [[0, 1, 0]]
+    assert structure.repetition_score(similarity, (2,)).tolist() == [1]
+    assert structure.repetition_score(structure.self_similarity(melody(A, A, A, A)), (2,)).tolist() == [0]
     with pytest.raises(ValueError, match="nothing to compare"):
-        structure.form(similarity)  # no bars are 4 apart
+        structure.repetition_score(similarity)  # no bars are 4 apart
     with pytest.raises(ValueError, match="nothing to compare"):
-        structure.form(similarity, (1, 2, 3))
+        structure.repetition_score(similarity, (1, 2, 3))
 
 
 def test_accuracy_by_bar_position():
@@ -68,6 +68,6 @@ def test_shuffled_bars_are_the_same_bars_of_the_same_melody():
 def test_folk_melodies_have_a_form_that_shuffling_their_bars_destroys():
     tokens = folk_melodies(16, "test").sample(300, seed=0).tokens
     shuffled = structure.shuffle_bars(tokens, np.random.default_rng(0))
-    real, control = (structure.form(structure.self_similarity(each)).mean() for each in (tokens, shuffled))
+    real, control = (structure.repetition_score(structure.self_similarity(each)).mean() for each in (tokens, shuffled))
     assert real > 0.2
     assert abs(control) < 0.03

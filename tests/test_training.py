@@ -17,13 +17,13 @@ from mvae_lib.training.loop import (
     cut_windows,
     fingerprint,
     schedules,
-    start,
+    start_run,
     train,
     transpose_batch,
     window_rows,
 )
 
-MODEL = ModelConfig(steps=16, z_size=4, encoder_units=8, decoder_units=8, decoder_layers=1, balanced_start=True)
+MODEL = ModelConfig(steps=16, z_size=4, encoder_units=8, decoder_units=8, decoder_layers=1, scaled_init=True)
 TRAINING = TrainingConfig(updates=12, batch=8, learning_rate=5e-3, max_beta=0.2)
 
 
@@ -37,7 +37,7 @@ def melodies(n: int, seed: int = 0) -> np.ndarray:
 
 def new_run(training=TRAINING, model=MODEL, tokens=None, seed=1, autocast=None):
     tokens = melodies(20) if tokens is None else tokens
-    return start(MusicVAE(model, torch.Generator().manual_seed(0)), tokens, training, seed, autocast)
+    return start_run(MusicVAE(model, torch.Generator().manual_seed(0)), tokens, training, seed, autocast)
 
 
 def records_of(run) -> list:
@@ -83,18 +83,20 @@ def test_one_batch_is_learned_by_heart():
 @pytest.mark.parametrize(
     "model",
     [
-        replace(MODEL, heads=(512,), encoder_reads="drum-bits"),
-        replace(MODEL, heads=(7, 5, 9), conductor_units=8, conductor_layers=2, steps_per_bar=4),
+        replace(MODEL, vocab_sizes=(512,), encoder_reads="drum-bits"),
+        replace(MODEL, vocab_sizes=(7, 5, 9), conductor_units=8, conductor_layers=2, steps_per_bar=4),
     ],
     ids=["drums", "trio"],
 )
 def test_other_tracks_than_melodies_are_learned_by_the_same_loop(model):
     rng = np.random.default_rng(3)
-    tokens = np.stack([rng.integers(0, classes, (8, 16)) for classes in model.heads], -1).astype(np.int16)
-    tokens = tokens[..., 0] if len(model.heads) == 1 else tokens
+    tokens = np.stack([rng.integers(0, classes, (8, 16)) for classes in model.vocab_sizes], -1).astype(np.int16)
+    tokens = tokens[..., 0] if len(model.vocab_sizes) == 1 else tokens
     records = records_of(new_run(replace(TRAINING, updates=30, max_beta=0.0), model, tokens))
     assert records[-1].distortion < 0.97 * records[0].distortion
-    assert records[0].distortion == pytest.approx(16 * sum(map(math.log, model.heads)), rel=0.1)  # summed over heads
+    assert records[0].distortion == pytest.approx(
+        16 * sum(map(math.log, model.vocab_sizes)), rel=0.1
+    )  # summed over heads
 
 
 # ---- gradients: clipped, or dropped
@@ -232,7 +234,7 @@ FOUR_BARS = ModelConfig(steps=64, z_size=4, encoder_units=4, decoder_units=4, de
 def test_a_curriculum_reads_as_many_steps_at_every_length_and_gives_free_bits_in_proportion():
     config = TrainingConfig(updates=9, batch=4, max_beta=1.0, free_bits=0.1, curriculum=((1, 3), (2, 4)))
     tokens = np.random.default_rng(0).integers(2, 90, (20, 64))
-    run = start(MusicVAE(FOUR_BARS, torch.Generator().manual_seed(0)), tokens, config, seed=1)
+    run = start_run(MusicVAE(FOUR_BARS, torch.Generator().manual_seed(0)), tokens, config, seed=1)
     shapes, losses = [], []
     forward = run.model.forward
     run.model.forward = lambda batch, *others: shapes.append(tuple(batch.shape)) or forward(batch, *others)
@@ -254,7 +256,7 @@ def test_the_windows_of_a_curriculum_are_cut_at_bars_and_come_from_every_place()
 
 def test_the_windows_of_a_curriculum_follow_one_another_without_a_gap():
     config = TrainingConfig(updates=5, batch=4, curriculum=((1, 2), (2, 1)))
-    run = start(MusicVAE(FOUR_BARS), np.zeros((10, 64), int), config, seed=3)
+    run = start_run(MusicVAE(FOUR_BARS), np.zeros((10, 64), int), config, seed=3)
     read = np.concatenate([_batch_rows(run, step)[1] for step in range(5)])
     assert np.array_equal(read, window_rows(10, 0, 2 * 16 + 8 + 2 * 4, seed=3))
 
@@ -364,7 +366,7 @@ def test_tokens_that_the_model_cannot_read_are_refused(tokens, training, reason)
 
 
 def test_drums_are_not_transposed():
-    model = replace(MODEL, heads=(512,), encoder_reads="drum-bits")
+    model = replace(MODEL, vocab_sizes=(512,), encoder_reads="drum-bits")
     with pytest.raises(ValueError, match="set transposition to 0"):
         new_run(replace(TRAINING, transposition=5), model, np.zeros((5, 16), np.int16))
 

@@ -20,7 +20,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-MAX_BYTES = 300_000
+MAX_BYTES = 600_000
 MAX_CELL_LINES = 25
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 COLOURS = 64  # in a stored figure: a third of the bytes, and no difference that an eye sees

@@ -37,10 +37,10 @@ CONNECT = """(name) => {
 PLAYS = "(name) => document.querySelector(name).instrument.ui.player.position > 1.6"
 
 
-def answer(instrument: Instrument, wish: dict) -> dict:
+def response(instrument: Instrument, request: dict) -> dict:
     """What the kernel would send back."""
-    instrument.wish = wish
-    return instrument.answer
+    instrument.request = request
+    return instrument.response
 
 
 def instruments() -> dict[str, Instrument]:
@@ -80,7 +80,7 @@ def main() -> int:
             html.write_text(f"<!doctype html><meta charset=utf-8><body>{body}", encoding="utf-8")
             page = browser.new_page(viewport={"width": WIDTH + 16, "height": 800})
             page.goto(html.as_uri())
-            page.expose_function("python", partial(answer, instrument))
+            page.expose_function("python", partial(response, instrument))
             page.evaluate(CONNECT, instrument.element)
             element = page.locator(instrument.element)
             if name in ("map", "pad"):

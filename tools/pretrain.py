@@ -24,13 +24,15 @@ from tqdm import tqdm
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mvae_lib import checkpoints, evaluation, report, training  # noqa: E402
+from mvae_lib import evaluation, training  # noqa: E402
 from mvae_lib._files import write_whole  # noqa: E402
 from mvae_lib.data.folk import MelodyDataset, folk_melodies  # noqa: E402
-from mvae_lib.models.config import named  # noqa: E402
+from mvae_lib.evaluation import report  # noqa: E402
+from mvae_lib.models.config import TrainingConfig, get_config  # noqa: E402
 from mvae_lib.models.encoders import reparameterize  # noqa: E402
-from mvae_lib.models.musicvae import MusicVAE, parameters  # noqa: E402
+from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
 from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
+from mvae_lib.training import checkpoints  # noqa: E402
 from mvae_lib.training.objectives import BITS_PER_NAT, gaussian_kl, musicvae_loss, reconstruction  # noqa: E402
 
 SEED = 0
@@ -41,7 +43,7 @@ LICENCE = "MIT, like the code; the tunes it has learned from are in the public d
 
 
 @torch.no_grad()
-def measure(model: MusicVAE, data: MelodyDataset, config: training.TrainingConfig) -> dict[str, float]:
+def measure(model: MusicVAE, data: MelodyDataset, config: TrainingConfig) -> dict[str, float]:
     """The loss that training minimizes (at its final beta), its parts, and free-running accuracy from mu."""
     model.eval()
     generator, sums, decoded = torch.Generator().manual_seed(SEED), np.zeros(3), []
@@ -60,16 +62,16 @@ def measure(model: MusicVAE, data: MelodyDataset, config: training.TrainingConfi
 
 def train(name: str, folder: Path) -> list[dict]:
     """The curve: one entry for each measurement, held-out figures beside those of the updates since the last one."""
-    configuration = named(name)
+    configuration = get_config(name)
     config, bars = configuration.training, configuration.model.bars
     learned_from, held_out = folk_melodies(bars, "train"), folk_melodies(bars, "validation")
     if (folder / "run").exists():
         run = checkpoints.resume(folder / "run", learned_from.tokens, configuration=configuration)
-        metrics = checkpoints.read_facts(folder / "run").metrics
+        metrics = checkpoints.read_metadata(folder / "run").metrics
         curve, seconds = list(metrics["curve"]), metrics["seconds"]
     else:
         model = MusicVAE(configuration.model, torch.Generator().manual_seed(SEED))
-        run, curve, seconds = training.start(model, learned_from.tokens, config, SEED), [], 0.0
+        run, curve, seconds = training.start_run(model, learned_from.tokens, config, SEED), [], 0.0
     since, began = [], time.monotonic()
     for record in training.train(run, show_progress=sys.stderr.isatty()):
         since.append((record.distortion, record.rate))
@@ -82,7 +84,7 @@ def train(name: str, folder: Path) -> list[dict]:
         since, seconds, began = [], seconds + time.monotonic() - began, time.monotonic()
         metrics = {"curve": curve, "seconds": round(seconds)}
         if point is min(curve, key=lambda item: item["validation"]["loss"]):
-            facts = checkpoints.Facts(configuration, record.update, SEED, run.data_sha256)
+            facts = checkpoints.CheckpointMetadata(configuration, record.update, SEED, run.data_sha256)
             checkpoints.save_model(folder / "best", run.model, facts)
         checkpoints.save_checkpoint(folder / "run", run, name, metrics)
         tqdm.write(json.dumps(point))
@@ -91,7 +93,7 @@ def train(name: str, folder: Path) -> list[dict]:
 
 def ship(name: str, folder: Path) -> None:
     """The best weights in float16 and their card, whole or not at all."""
-    metrics, facts = checkpoints.read_facts(folder / "run").metrics, checkpoints.read_facts(folder / "best")
+    metrics, facts = checkpoints.read_metadata(folder / "run").metrics, checkpoints.read_metadata(folder / "best")
     bars = facts.configuration.model.bars
     test, baselines = folk_melodies(bars, "test"), evaluation.fit_baselines(folk_melodies(bars, "train"))
     shipped = FOLDER / name
@@ -105,7 +107,7 @@ def ship(name: str, folder: Path) -> None:
     card = {
         "name": name,
         "command": f"make train-{name}",
-        "parameters": parameters(exact),
+        "parameters": count_parameters(exact),
         "update": facts.update,
         "updates": facts.configuration.training.updates,
         "chosen_by": "the lowest loss on the validation split, measured on all of it",

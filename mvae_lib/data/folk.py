@@ -162,7 +162,7 @@ def random_transpose(tokens: np.ndarray, rng: np.random.Generator, semitones: in
     return (tokens + np.where(sounding, shift[:, None], 0)).astype(tokens.dtype)
 
 
-def in_every_key(tokens: np.ndarray) -> np.ndarray:
+def transpose_to_all_keys(tokens: np.ndarray) -> np.ndarray:
     """Melodies `[N, T]` in all 12 keys, from 5 semitones down to 6 up, for what is counted, not trained: `[12 N, T]`.
 
     Raises ValueError where a note would leave the range of the 90 classes.

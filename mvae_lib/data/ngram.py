@@ -59,7 +59,7 @@ class NGram:
             probability = self._mix(k, codes // _BASE, _lookup(*self._grams[k - 1], codes), probability)
         return -np.log(probability)
 
-    def realism(self, tokens: np.ndarray) -> np.ndarray:
+    def nll_per_step(self, tokens: np.ndarray) -> np.ndarray:
         """Mean of `nll` over the steps: `[melodies, steps]` -> nats a step `[melodies]`; low is like the data."""
         return self.nll(tokens).mean(-1)
 

@@ -35,7 +35,7 @@ def word_dropout(tokens: Tensor, probability: float, generator: torch.Generator 
     return tokens.long().masked_fill(hidden, NOTHING)
 
 
-class Listening(NamedTuple):
+class CollapseReport(NamedTuple):
     """How much of z arrives: means over the melodies, in nats a melody unless said otherwise."""
 
     distortion: float  # -log p(x | z), z drawn from the melody's own posterior
@@ -54,10 +54,10 @@ class Listening(NamedTuple):
 
 
 @torch.no_grad()
-def listen(
+def diagnose(
     model: MusicVAE | VAE, tokens: Tensor, generator: torch.Generator | None, information_windows: int = 1024
-) -> Listening:
-    """All of `Listening` for a model of melodies on tokens `[B, T]`; the same generator gives the same numbers.
+) -> CollapseReport:
+    """All of `CollapseReport` for a model of melodies on tokens `[B, T]`; the same generator gives the same numbers.
 
     The parts of the KL compare all pairs, so they are estimated from `information_windows` melodies drawn at random
     where there are more; no mutual information above the log of their number can be seen. Raises ValueError for fewer
@@ -73,7 +73,7 @@ def listen(
     some = order[:information_windows]
     parts = decompose_kl(z[some], posterior.mu[some], posterior.sigma[some])
     decoded = model.decode(posterior.mu, steps=tokens.shape[1])
-    return Listening(
+    return CollapseReport(
         float(distortion),
         float(gaussian_kl(*posterior).mean()),
         *(float(part.mean()) for part in parts),

@@ -1,8 +1,8 @@
 """Do the axes of a latent space have a meaning of their own? Scores, and the control that they need.
 
-`explained_by_all` asks whether a linear reading of *all* dimensions knows an attribute; `explained_by_each` asks that
+`r2_linear` asks whether a linear reading of *all* dimensions knows an attribute; `r2_per_dimension` asks that
 of one dimension at a time. Their ratio is about the axes. A rotation of z loses nothing: N(0, I) stays N(0, I), the
-rate, the distortion and `explained_by_all` stay as they are. Only the axes are others. So what a score is worth shows
+rate, the distortion and `r2_linear` stay as they are. Only the axes are others. So what a score is worth shows
 beside the same score of the same codes, rotated (`random_rotation`).
 
 Chapter: 05. Source: Higgins et al. 2017, beta-VAE (the claim); Locatello et al. 2019, Challenging Common Assumptions in
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def explained_by_each(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
+def r2_per_dimension(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
     """The share of each attribute's variance that each dimension explains by itself: the squared correlation.
 
     `codes` `[N, Z]`, `attributes` `[N, A]` -> `[Z, A]`, 0 to 1; 0 for a constant. Raises ValueError for other shapes
@@ -25,10 +25,10 @@ def explained_by_each(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
     return (codes.T @ attributes / np.where(scale > 0, scale, np.inf)) ** 2
 
 
-def explained_by_all(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
+def r2_linear(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
     """The share of each attribute's variance that a linear function of all dimensions explains: `[A]`, 0 to 1.
 
-    Least squares on these very rows: never less than the best of `explained_by_each`, and generous where there are not
+    Least squares on these very rows: never less than the best of `r2_per_dimension`, and generous where there are not
     many more rows than dimensions. Shapes and errors as there.
     """
     codes, attributes = _centred(codes), _centred(attributes)
@@ -41,10 +41,10 @@ def explained_by_all(codes: ArrayLike, attributes: ArrayLike) -> np.ndarray:
 def alignment(codes: ArrayLike, attributes: ArrayLike) -> float:
     """The best single dimension's share of what all dimensions explain together, averaged over the attributes: 0 to 1.
 
-    1: each attribute lies along an axis. Shapes and errors as in `explained_by_each`.
+    1: each attribute lies along an axis. Shapes and errors as in `r2_per_dimension`.
     """
-    together = explained_by_all(codes, attributes)
-    return float((explained_by_each(codes, attributes).max(0) / np.where(together > 0, together, np.inf)).mean())
+    together = r2_linear(codes, attributes)
+    return float((r2_per_dimension(codes, attributes).max(0) / np.where(together > 0, together, np.inf)).mean())
 
 
 def random_rotation(dimensions: int, rng: np.random.Generator) -> np.ndarray:

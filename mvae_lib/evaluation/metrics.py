@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.data.folk import BOOKS, MelodyDataset, in_every_key
+from mvae_lib.data.folk import BOOKS, MelodyDataset, transpose_to_all_keys
 from mvae_lib.data.ngram import NGram
 from mvae_lib.evaluation.report import Accuracy, Evaluation, Scores
 from mvae_lib.models.autoencoder import VAE
@@ -49,7 +49,7 @@ def onset_accuracy(decoded: ArrayLike, tokens: ArrayLike) -> float:
     return float((decoded == tokens)[is_note_on(tokens)].mean())
 
 
-def exact_rate(decoded: ArrayLike, tokens: ArrayLike) -> float:
+def exact_match(decoded: ArrayLike, tokens: ArrayLike) -> float:
     """The share of melodies of which every step is right: two arrays `[B, T]` -> 0 to 1."""
     decoded, tokens = _same_shape(decoded, tokens)
     return float((decoded == tokens).all(-1).mean())
@@ -64,7 +64,7 @@ def _same_shape(decoded: ArrayLike, tokens: ArrayLike) -> tuple[np.ndarray, np.n
 
 def accuracy(decoded: ArrayLike, tokens: ArrayLike) -> Accuracy:
     """The three shares at once: two arrays `[B, T]`."""
-    return Accuracy(step_accuracy(decoded, tokens), onset_accuracy(decoded, tokens), exact_rate(decoded, tokens))
+    return Accuracy(step_accuracy(decoded, tokens), onset_accuracy(decoded, tokens), exact_match(decoded, tokens))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Baselines:
 def fit_baselines(train: MelodyDataset, order: int = 5) -> Baselines:
     """The baselines of a training split; `order` of the n-gram, which counts in every key."""
     counts = np.stack([(train.tokens == token).sum(0) for token in range(VOCABULARY)])
-    return Baselines(counts.argmax(0).astype(train.tokens.dtype), NGram(in_every_key(train.tokens), order))
+    return Baselines(counts.argmax(0).astype(train.tokens.dtype), NGram(transpose_to_all_keys(train.tokens), order))
 
 
 @torch.no_grad()
@@ -117,7 +117,7 @@ def evaluate(
     decoded["majority"] = np.broadcast_to(baselines.majority, true.shape)
     nats = {"rate": gaussian_kl(*posterior), "distortion": distortion, "iwae": iwae}
     nats = {name: values.double().cpu().numpy() for name, values in nats.items()}
-    ngram = baselines.ngram.realism(true)
+    ngram = baselines.ngram.nll_per_step(true)
 
     def scores(rows: np.ndarray) -> Scores:
         mean = {name: float(values[rows].mean()) for name, values in nats.items()}
@@ -161,7 +161,7 @@ def _bounds(
 
 def _check_match(model: MusicVAE | VAE, data: MelodyDataset, baselines: Baselines, k: int) -> None:
     config, steps = model.config, data.tokens.shape[1]
-    if config.heads != (VOCABULARY,) or config.control:
+    if config.vocab_sizes != (VOCABULARY,) or config.control:
         raise ValueError("melodies can be evaluated with a model of one head of 90 classes and no control signal only")
     if not len(data) or k < 1:
         raise ValueError(f"an evaluation needs at least one window and one draw of z, not {len(data)} and {k}")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def prices(rate: ArrayLike, distortion: ArrayLike, betas: ArrayLike) -> np.ndarray:
+def lagrangian(rate: ArrayLike, distortion: ArrayLike, betas: ArrayLike) -> np.ndarray:
     """distortion + beta * rate of each model (columns) at each beta (rows): `[models]`, `[betas]` -> `[betas, models]`.
 
     Nats a melody. Raises ValueError where rate and distortion are not two lists of one length.
@@ -23,7 +23,7 @@ def prices(rate: ArrayLike, distortion: ArrayLike, betas: ArrayLike) -> np.ndarr
 def lower_hull(rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
     """The models that are the best at some beta > 0: indices by rising rate (and so by falling distortion).
 
-    Of several at one and the same point, the first. Raises ValueError as `prices` does, and where there is no model.
+    Of several at one and the same point, the first. Raises ValueError as `lagrangian` does, and without models.
     """
     rate, distortion = _points(rate, distortion)
     if not len(rate):
@@ -38,7 +38,7 @@ def lower_hull(rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
     return np.array(kept)
 
 
-def distortion_at(budget: ArrayLike, rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
+def hull_distortion(budget: ArrayLike, rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
     """What the hull promises at a rate of `budget` nats, by straight lines between its corners: same shape as `budget`.
 
     A straight line is no idle guess: a sender who uses one model for a share of the melodies and the other for the rest

@@ -1,5 +1,10 @@
 """Tools for the latent space: interpolation, attribute vectors, latent constraints."""
 
-from mvae_lib.latent.interpolation import encode_all, from_map, lerp, slerp
+from mvae_lib._lazy import lazy_names
 
-__all__ = ["encode_all", "from_map", "lerp", "slerp"]
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "interpolation": ["encode_all", "from_map", "lerp", "slerp"],
+    },
+)

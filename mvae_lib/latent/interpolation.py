@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mvae_lib.models.encoders import Posterior
 
-Way = Callable[[Tensor, Tensor, Tensor], Tensor]  # lerp or slerp
+Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]  # lerp or slerp
 
 MIN_SINE = 1e-3  # below it line and arc between parallel vectors are equal to 7 digits, which is all that float32 has
 
@@ -63,7 +63,7 @@ def slerp(start: Tensor, end: Tensor, t: Tensor | float) -> Tensor:
     return from_start * start + from_end * end
 
 
-def path_through(stops: Tensor, steps: int, way: Way = slerp) -> Tensor:
+def piecewise_path(stops: Tensor, steps: int, way: Interpolation = slerp) -> Tensor:
     """A way through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
 
     Every leg has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
@@ -78,7 +78,7 @@ def path_through(stops: Tensor, steps: int, way: Way = slerp) -> Tensor:
     return torch.cat([legs.transpose(0, 1).flatten(0, 1), stops[-1:]])
 
 
-def slice_through(corners: Tensor, across: Tensor, down: Tensor, way: Way = slerp) -> Tensor:
+def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolation = slerp) -> Tensor:
     """Points of the surface between melodies: `across` and `down` `[...]`, each 0 to 1 -> `[..., Z]`.
 
     Four corners `[4, Z]` in reading order (top left, top right, bottom left, bottom right), or three `[3, Z]`, of which
@@ -92,12 +92,12 @@ def slice_through(corners: Tensor, across: Tensor, down: Tensor, way: Way = sler
     return way(upper, lower, down)
 
 
-def slice_grid(corners: Tensor, rows: int, columns: int, way: Way = slerp) -> Tensor:
-    """Evenly spaced points of `slice_through`: corners `[3 or 4, Z]` -> `[rows, columns, Z]`."""
+def latent_grid(corners: Tensor, rows: int, columns: int, way: Interpolation = slerp) -> Tensor:
+    """Evenly spaced points of `latent_plane`: corners `[3 or 4, Z]` -> `[rows, columns, Z]`."""
     down, across = (
         torch.linspace(0, 1, count, dtype=corners.dtype, device=corners.device) for count in (rows, columns)
     )
-    return slice_through(corners, *torch.meshgrid(across, down, indexing="xy"), way)
+    return latent_plane(corners, *torch.meshgrid(across, down, indexing="xy"), way)
 
 
 def similar(posterior: Posterior, n: int, generator: torch.Generator | None, scale: float = 1.0) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mvae_lib.models.encoders import Posterior, reparameterize
-from mvae_lib.models.generate import Choice, greedy
+from mvae_lib.models.generate import Sampler, greedy
 from mvae_lib.models.musicvae import Output
 from mvae_lib.music.melody import VOCABULARY
 
@@ -36,7 +36,7 @@ class AutoencoderConfig:
         return self.latent
 
     @property
-    def heads(self) -> tuple[int, ...]:
+    def vocab_sizes(self) -> tuple[int, ...]:
         """One track, a melody's; as in `configs.ModelConfig`."""
         return (VOCABULARY,)
 
@@ -114,18 +114,18 @@ class VAE(nn.Module):
         return self.decoder(z)
 
     @torch.no_grad()
-    def decode(self, z: Tensor, choice: Choice = greedy, steps: int | None = None) -> Tensor:
+    def decode(self, z: Tensor, choice: Sampler = greedy, steps: int | None = None) -> Tensor:
         """z `[B, Z]` -> tokens `[B, T]`. Raises ValueError for another number of `steps` than it was made for."""
         if steps not in (None, self.config.steps):
             raise ValueError(f"this model writes {self.config.steps} steps, not {steps}")
         logits = self.logits(z)
         return choice(logits.flatten(0, 1)).view(logits.shape[:2])
 
-    def sample(self, n: int, generator: torch.Generator | None, choice: Choice = greedy) -> Tensor:
+    def sample(self, n: int, generator: torch.Generator | None, choice: Sampler = greedy) -> Tensor:
         """`n` melodies from latent vectors drawn from the prior, `[n, T]`."""
         return self.decode(torch.randn(n, self.config.latent, generator=generator), choice)
 
-    def reconstruct(self, tokens: Tensor, choice: Choice = greedy) -> Tensor:
+    def reconstruct(self, tokens: Tensor, choice: Sampler = greedy) -> Tensor:
         """Tokens -> mu -> tokens; the same shape."""
         with torch.no_grad():
             return self.decode(self.encode(tokens).mu, choice)

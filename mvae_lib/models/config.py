@@ -21,7 +21,7 @@ class ModelConfig:
     """What the model is. Raises ValueError where the parts do not fit together."""
 
     steps: int = 2 * STEPS_PER_BAR  # two bars: long enough for a motif, short enough for one LSTM
-    heads: tuple[int, ...] = (VOCABULARY,)  # classes of each track
+    vocab_sizes: tuple[int, ...] = (VOCABULARY,)  # classes of each track
     encoder_reads: Literal["one-hot", "drum-bits"] = "one-hot"  # drums: struck together should look alike
     control: int = 0  # depth of a signal that encoder and decoder read at each step (chords, key); 0: none
     z_size: int = 256  # the prior's dimensions; those that are not needed fall silent
@@ -33,9 +33,9 @@ class ModelConfig:
     conductor_layers: int = 0
     steps_per_bar: int = STEPS_PER_BAR  # what the core decoder writes from one embedding
     bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all bars at once
-    z_per_step: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
-    z_per_bar: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
-    balanced_start: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
+    per_step_z: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
+    per_bar_z: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
+    scaled_init: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
     chrono_init: bool = False  # ours: forget gates start at time scales up to the sequence's length
 
     def __post_init__(self):
@@ -43,21 +43,25 @@ class ModelConfig:
         for name in (item.name for item in fields(self) if item.type is int and item.name not in may_be_zero):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.heads or min(self.heads) < 2:
-            raise ValueError(f"heads must name at least one track, each of 2 classes or more, not {self.heads}")
+        if not self.vocab_sizes or min(self.vocab_sizes) < 2:
+            raise ValueError(
+                f"vocab_sizes must name at least one track, each of 2 classes or more, not {self.vocab_sizes}"
+            )
         if self.control < 0:
             raise ValueError(f"control must be 0 (none) or the depth of the signal, not {self.control}")
         if self.encoder_reads not in ("one-hot", "drum-bits"):
             raise ValueError(f"encoder_reads must be 'one-hot' or 'drum-bits', not {self.encoder_reads!r}")
-        if self.encoder_reads == "drum-bits" and self.heads != (DRUM_VOCABULARY,):
-            raise ValueError(f"drum-bits are the bits of one head of {DRUM_VOCABULARY} classes, not of {self.heads}")
+        if self.encoder_reads == "drum-bits" and self.vocab_sizes != (DRUM_VOCABULARY,):
+            raise ValueError(
+                f"drum-bits are the bits of one track of {DRUM_VOCABULARY} classes, not {self.vocab_sizes}"
+            )
         if min(self.conductor_units, self.conductor_layers) < 0 or (
             (self.conductor_units == 0) != (self.conductor_layers == 0)
         ):
             raise ValueError("a conductor needs both units and layers; for a flat decoder, set both to 0")
         if (self.hierarchical or self.bar_encoder) and self.steps % self.steps_per_bar:
             raise ValueError(f"{self.steps} steps are not whole bars of {self.steps_per_bar}")
-        if self.z_per_bar and not self.hierarchical:
+        if self.per_bar_z and not self.hierarchical:
             raise ValueError("z_per_bar adds to the conductor's output, and this configuration has no conductor")
 
     @property
@@ -106,15 +110,15 @@ class Configuration:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
-def names() -> list[str]:
+def list_configs() -> list[str]:
     """The names of all configurations: the reference's first, then this course's own."""
     return list(_CONFIGURATIONS)
 
 
-def named(name: str) -> Configuration:
+def get_config(name: str) -> Configuration:
     """The configuration of that name. Raises ValueError that lists the names there are."""
     if name not in _CONFIGURATIONS:
-        raise ValueError(f"no configuration is called {name!r}; there are: {', '.join(names())}")
+        raise ValueError(f"no configuration is called {name!r}; there are: {', '.join(list_configs())}")
     return _CONFIGURATIONS[name]
 
 
@@ -173,7 +177,7 @@ _HIERARCHICAL_16BAR = {
     "conductor_units": 1024,
     "conductor_layers": 2,
 }
-_DRUMS = {"heads": (DRUM_VOCABULARY,), "encoder_reads": "drum-bits"}
+_DRUMS = {"vocab_sizes": (DRUM_VOCABULARY,), "encoder_reads": "drum-bits"}
 
 _REFERENCE = (
     Configuration(
@@ -203,10 +207,10 @@ _REFERENCE = (
     ),
     Configuration("flat-mel_16bar", ModelConfig(**_FLAT_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
     Configuration("hierdec-mel_16bar", ModelConfig(**_HIERARCHICAL_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
-    Configuration("flat-trio_16bar", ModelConfig(heads=_TRIO, **_FLAT_16BAR), TrainingConfig(batch=256)),
+    Configuration("flat-trio_16bar", ModelConfig(vocab_sizes=_TRIO, **_FLAT_16BAR), TrainingConfig(batch=256)),
     Configuration(
         "hierdec-trio_16bar",
-        ModelConfig(heads=_TRIO, **_HIERARCHICAL_16BAR),
+        ModelConfig(vocab_sizes=_TRIO, **_HIERARCHICAL_16BAR),
         TrainingConfig(batch=256, max_beta=0.2, free_bits=256),
     ),
 )
@@ -221,7 +225,7 @@ _SHORT = {
     "transposition": 5,
 }
 _SHORTER = _SHORT | {"updates": 6_000, "learning_rate_decay": 0.999}
-_SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "z_per_step": True, "balanced_start": True}
+_SMALL = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "per_step_z": True, "scaled_init": True}
 _LONG = {  # the objective of the reference's 16-bar models, with twice its free bits: 64 for two bars, as mel_2bar has
     "updates": 4_000,
     "batch": 32,
@@ -237,7 +241,7 @@ _TWIN = {
     "encoder_units": 96,
     "bar_encoder": True,
     "decoder_layers": 1,
-    "balanced_start": True,
+    "scaled_init": True,
 }
 _COURSE = (
     Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.3, **_SHORT)),
@@ -249,7 +253,7 @@ _COURSE = (
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_TWIN), TrainingConfig(**_LONG)),
     Configuration(
         "mel_16bar_hier",
-        ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, z_per_bar=True, **_TWIN),
+        ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, per_bar_z=True, **_TWIN),
         TrainingConfig(**_LONG),
     ),
     # The paper's decoder, without our map of z to each bar: what that map takes of the parameters, the LSTMs have here.

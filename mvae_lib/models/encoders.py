@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from mvae_lib.models.lstm import LSTM, dense
+from mvae_lib.models.lstm import LSTM, linear
 from mvae_lib.models.recurrence import read_tokens
 from mvae_lib.models.tracks import DRUM_CLASSES, drum_bits, with_control
 
@@ -47,7 +47,7 @@ class BidirectionalEncoder(nn.Module):
 
     def __init__(
         self,
-        heads: Sequence[int],
+        vocab_sizes: Sequence[int],
         units: int,
         layers: int,
         z_size: int,
@@ -63,12 +63,12 @@ class BidirectionalEncoder(nn.Module):
         """
         super().__init__()
         self.bars, self.steps_per_bar = bars, steps_per_bar
-        self.heads, self.control, self.reads_drum_bits = tuple(heads), control, reads_drum_bits
-        inputs = (DRUM_CLASSES + 1 if reads_drum_bits else sum(heads)) + control
+        self.vocab_sizes, self.control, self.reads_drum_bits = tuple(vocab_sizes), control, reads_drum_bits
+        inputs = (DRUM_CLASSES + 1 if reads_drum_bits else sum(vocab_sizes)) + control
         self.lstm = LSTM(inputs, units, layers, bidirectional=True, generator=generator)
         summary = max(bars, 1) * 2 * units
-        self.mu = dense(summary, z_size, generator, std=0.001)
-        self.sigma = dense(summary, z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
+        self.mu = linear(summary, z_size, generator, std=0.001)
+        self.sigma = linear(summary, z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
 
     def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
         """Tokens `[batch, steps]` (several heads: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`.
@@ -94,5 +94,5 @@ class BidirectionalEncoder(nn.Module):
             _, (h, _) = self.lstm(with_control(drum_bits(tokens, dtype), control, self.control))
             return torch.cat([h[-2], h[-1]], -1)
         no_inputs = torch.empty(*tokens.shape[:2], 0, dtype=dtype, device=tokens.device)
-        further = with_control(no_inputs, control, self.control) if self.control or control is not None else None
-        return read_tokens(self.lstm, tokens, self.heads, further).final
+        conditioning = with_control(no_inputs, control, self.control) if self.control or control is not None else None
+        return read_tokens(self.lstm, tokens, self.vocab_sizes, conditioning).final

@@ -20,17 +20,19 @@ from torch import Tensor
 from mvae_lib.models.stepping import NextToken
 from mvae_lib.models.tracks import join_tracks, split_tracks
 
-Choice = Callable[[Tensor], Tensor]
+Sampler = Callable[[Tensor], Tensor]
 
 
 class Decoder(Protocol):
     """What flat and hierarchical decoders have in common."""
 
-    heads: tuple[int, ...]
+    vocab_sizes: tuple[int, ...]
 
     def __call__(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor: ...
 
-    def unroll(self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None) -> list[Tensor]: ...
+    def generate_steps(
+        self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None
+    ) -> list[Tensor]: ...
 
 
 def greedy(logits: Tensor) -> Tensor:
@@ -38,7 +40,7 @@ def greedy(logits: Tensor) -> Tensor:
     return logits.argmax(-1)
 
 
-def temperature(value: float, generator: torch.Generator | None) -> Choice:
+def temperature(value: float, generator: torch.Generator | None) -> Sampler:
     """A choice that draws from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
     if value <= 0:
         raise ValueError(f"a temperature is above 0, not {value}; for the most likely class, use greedy")
@@ -50,7 +52,7 @@ def temperature(value: float, generator: torch.Generator | None) -> Choice:
     return draw
 
 
-def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1.0) -> Choice:
+def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1.0) -> Sampler:
     """A choice among the fewest classes whose probabilities reach `mass` together (1: all classes).
 
     Raises ValueError for a mass outside (0, 1] or a temperature of 0 or below.
@@ -70,12 +72,14 @@ def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1
     return draw
 
 
-def free_run(decoder: Decoder, z: Tensor, steps: int, choice: Choice = greedy, control: Tensor | None = None) -> Tensor:
+def generate(
+    decoder: Decoder, z: Tensor, steps: int, sampler: Sampler = greedy, control: Tensor | None = None
+) -> Tensor:
     """Decode z `[batch, z]` on the decoder's own tokens: `[batch, steps]`, or `[batch, steps, tracks]`."""
-    return join_tracks(decoder.unroll(z, lambda track, step, logits: choice(logits), steps, control))
+    return join_tracks(decoder.generate_steps(z, lambda track, step, logits: sampler(logits), steps, control))
 
 
-def mix_in_samples(
+def scheduled_sampling(
     decoder: Decoder,
     z: Tensor,
     tokens: Tensor,
@@ -85,13 +89,13 @@ def mix_in_samples(
 ) -> Tensor:
     """`tokens`, of which each step of each sequence has been replaced, with `probability`, by the model's own sample.
 
-    Shapes as in `free_run`. What the decoder reads is the mixture so far, as in Bengio et al., figure 1; the tracks of
+    Shapes as in `generate`. What the decoder reads is the mixture so far, as in Bengio et al., figure 1; the tracks of
     one step are replaced together.
     """
     coins = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
-    truth, sample = split_tracks(tokens.long(), decoder.heads), temperature(1.0, generator)
+    truth, sample = split_tracks(tokens.long(), decoder.vocab_sizes), temperature(1.0, generator)
 
     def next_token(track: int, step: int, logits: Tensor) -> Tensor:
         return torch.where(coins[:, step], sample(logits), truth[track][:, step])
 
-    return join_tracks(decoder.unroll(z, next_token, tokens.shape[1], control))
+    return join_tracks(decoder.generate_steps(z, next_token, tokens.shape[1], control))

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn import functional as F
 
 from mvae_lib.models.decoders import FlatDecoder
 from mvae_lib.models.lstm import LSTM, InitialState
@@ -34,7 +34,7 @@ class HierarchicalDecoder(nn.Module):
     def __init__(
         self,
         z_size: int,
-        heads: Sequence[int],
+        vocab_sizes: Sequence[int],
         units: int,
         layers: int,
         conductor_units: int,
@@ -47,26 +47,27 @@ class HierarchicalDecoder(nn.Module):
     ):
         """`units` and `layers` of each core decoder; `z_bars`: for how many bars z has a linear map of its own."""
         super().__init__()
-        self.heads, self.steps_per_bar = tuple(heads), steps_per_bar
+        self.vocab_sizes, self.steps_per_bar = tuple(vocab_sizes), steps_per_bar
         self.start = InitialState(z_size, conductor_units, conductor_layers, generator)
         # The reference feeds one zero at each bar. Its weights stay as drawn, but they count as parameters.
         self.conductor = LSTM(1, conductor_units, conductor_layers, generator=generator)
         self.cores = nn.ModuleList(
-            FlatDecoder(conductor_units, (classes,), units, layers, control, z_steps, generator) for classes in heads
+            FlatDecoder(conductor_units, (classes,), units, layers, control, z_steps, generator)
+            for classes in vocab_sizes
         )
-        self.z_maps = None
+        self.z_projections = None
         if z_bars:
-            self.z_maps = nn.Parameter(torch.empty(z_bars, conductor_units, z_size))
-            nn.init.normal_(self.z_maps, std=z_size**-0.5, generator=generator)
+            self.z_projections = nn.Parameter(torch.empty(z_bars, conductor_units, z_size))
+            nn.init.normal_(self.z_projections, std=z_size**-0.5, generator=generator)
 
     def embed(self, z: Tensor, bars: int) -> Tensor:
         """z `[batch, z]` -> the bars' embeddings `[batch, bars, units]`. Raises ValueError for bars beyond `z_bars`."""
         embeddings, _ = self.conductor(z.new_zeros(len(z), bars, 1), self.start(z))
-        if self.z_maps is None:
+        if self.z_projections is None:
             return embeddings
-        if bars > len(self.z_maps):
-            raise ValueError(f"{bars} bars asked for, and this decoder has a linear map of z for {len(self.z_maps)}")
-        return embeddings + linear(z, self.z_maps[:bars].flatten(0, 1)).view(embeddings.shape)
+        if bars > len(self.z_projections):
+            raise ValueError(f"{bars} bars asked for, and this decoder projects z for {len(self.z_projections)}")
+        return embeddings + F.linear(z, self.z_projections[:bars].flatten(0, 1)).view(embeddings.shape)
 
     def forward(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """Logits `[batch, steps, classes]` from z `[batch, z]`, where step t has read the token before t.
@@ -80,14 +81,16 @@ class HierarchicalDecoder(nn.Module):
         by_bar = (bars, self.steps_per_bar)
         control = None if control is None else control.unflatten(1, by_bar).flatten(0, 1)
         logits = []
-        for core, track in zip(self.cores, split_tracks(tokens, self.heads), strict=True):
+        for core, track in zip(self.cores, split_tracks(tokens, self.vocab_sizes), strict=True):
             # Shifted before it is cut into bars: so the first step of a bar reads the last token of the bar before.
-            previous = shift_right(track, core.heads).unflatten(1, by_bar).flatten(0, 1)
+            previous = shift_right(track, core.vocab_sizes).unflatten(1, by_bar).flatten(0, 1)
             logits.append(core.teacher_forced(embeddings, previous, control).view(batch, steps, -1))
         return torch.cat(logits, -1)
 
     @torch.no_grad()
-    def unroll(self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None) -> list[Tensor]:
+    def generate_steps(
+        self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None
+    ) -> list[Tensor]:
         """Step after step, each on the tokens that `next_token` has returned: `[batch, steps]` for each track.
 
         Raises ValueError as `forward` does.
@@ -103,7 +106,7 @@ class HierarchicalDecoder(nn.Module):
                     return next_token(track, first + step, logits)
 
                 last = [bars[-1][:, -1]] if bars else None
-                bars += core.unroll_from(last, stepper, embedding, next_in_bar, self.steps_per_bar, bar_control)
+                bars += core.generate_steps_from(last, stepper, embedding, next_in_bar, self.steps_per_bar, bar_control)
             written.append(torch.cat(bars, 1))
         return written
 

@@ -51,7 +51,7 @@ class LSTM(nn.LSTM):
                     parameter[self.hidden_size : 2 * self.hidden_size] = FORGET_BIAS
 
 
-def dense(inputs: int, outputs: int, generator: torch.Generator | None, std: float | None = None) -> nn.Linear:
+def linear(inputs: int, outputs: int, generator: torch.Generator | None, std: float | None = None) -> nn.Linear:
     """A dense layer with bias 0 and a kernel drawn from N(0, std), or uniform after Glorot where no std is given."""
     layer = nn.Linear(inputs, outputs)
     if std is None:
@@ -68,10 +68,10 @@ class InitialState(nn.Module):
     def __init__(self, z_size: int, units: int, layers: int, generator: torch.Generator | None = None):
         super().__init__()
         self.units, self.layers = units, layers
-        self.dense = dense(z_size, layers * 2 * units, generator, std=0.001)
+        self.linear = linear(z_size, layers * 2 * units, generator, std=0.001)
 
     def forward(self, z: Tensor) -> State:
         """`[batch, z]` -> h and c, each `[layers, batch, units]`."""
-        state = torch.tanh(self.dense(z)).view(-1, self.layers, 2, self.units).permute(2, 1, 0, 3).contiguous()
+        state = torch.tanh(self.linear(z)).view(-1, self.layers, 2, self.units).permute(2, 1, 0, 3).contiguous()
         c, h = state  # the order of the reference, layer by layer
         return h, c

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder
 from mvae_lib.models.encoders import BidirectionalEncoder, Posterior, reparameterize
-from mvae_lib.models.generate import Choice, free_run, greedy, mix_in_samples
+from mvae_lib.models.generate import Sampler, generate, greedy, scheduled_sampling
 from mvae_lib.models.hierarchical import HierarchicalDecoder
 from mvae_lib.models.lstm import FORGET_BIAS
 
@@ -38,7 +38,7 @@ class MusicVAE(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = BidirectionalEncoder(
-            config.heads,
+            config.vocab_sizes,
             config.encoder_units,
             config.encoder_layers,
             config.z_size,
@@ -51,29 +51,29 @@ class MusicVAE(nn.Module):
         if config.hierarchical:
             self.decoder = HierarchicalDecoder(
                 config.z_size,
-                config.heads,
+                config.vocab_sizes,
                 config.decoder_units,
                 config.decoder_layers,
                 config.conductor_units,
                 config.conductor_layers,
                 config.steps_per_bar,
                 config.control,
-                z_bars=config.bars if config.z_per_bar else 0,
-                z_steps=config.steps_per_bar if config.z_per_step else 0,
+                z_bars=config.bars if config.per_bar_z else 0,
+                z_steps=config.steps_per_bar if config.per_step_z else 0,
                 generator=generator,
             )
         else:
             self.decoder = FlatDecoder(
                 config.z_size,
-                config.heads,
+                config.vocab_sizes,
                 config.decoder_units,
                 config.decoder_layers,
                 config.control,
-                z_steps=config.steps if config.z_per_step else 0,
+                z_steps=config.steps if config.per_step_z else 0,
                 generator=generator,
             )
-        if config.balanced_start:
-            balance_start_values(self, generator)
+        if config.scaled_init:
+            scale_start_values(self, generator)
         if config.chrono_init:
             start_with_long_memory(self, generator)
 
@@ -92,7 +92,7 @@ class MusicVAE(nn.Module):
         z = reparameterize(posterior, generator)
         read = tokens
         if sampling_probability > 0:
-            read = mix_in_samples(self.decoder, z, tokens, sampling_probability, generator, control)
+            read = scheduled_sampling(self.decoder, z, tokens, sampling_probability, generator, control)
         return Output(self.decoder(z, read, control), posterior, z)
 
     def encode(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
@@ -107,20 +107,20 @@ class MusicVAE(nn.Module):
         return self.decoder(z, tokens, control)
 
     def decode(
-        self, z: Tensor, choice: Choice = greedy, steps: int | None = None, control: Tensor | None = None
+        self, z: Tensor, choice: Sampler = greedy, steps: int | None = None, control: Tensor | None = None
     ) -> Tensor:
         """z `[batch, z]` -> tokens, each step on the model's own tokens before it; `steps` (None: as configured).
 
         `choice`: `greedy`, or what `decoding.temperature` and `decoding.top_p` make. Raises ValueError for steps that
         the decoder cannot write.
         """
-        return free_run(self.decoder, z, self.config.steps if steps is None else steps, choice, control)
+        return generate(self.decoder, z, self.config.steps if steps is None else steps, choice, control)
 
     def sample(
         self,
         n: int,
         generator: torch.Generator | None,
-        choice: Choice = greedy,
+        choice: Sampler = greedy,
         steps: int | None = None,
         control: Tensor | None = None,
     ) -> Tensor:
@@ -130,13 +130,13 @@ class MusicVAE(nn.Module):
         return self.decode(z, choice, steps, control)
 
     @torch.no_grad()
-    def reconstruct(self, tokens: Tensor, choice: Choice = greedy, control: Tensor | None = None) -> Tensor:
+    def reconstruct(self, tokens: Tensor, choice: Sampler = greedy, control: Tensor | None = None) -> Tensor:
         """Tokens -> mu -> tokens, free-running: what the model remembers of each sequence; the same shape."""
         return self.decode(self.encode(tokens, control).mu, choice, tokens.shape[1], control)
 
 
 @torch.no_grad()
-def balance_start_values(model: MusicVAE, generator: torch.Generator | None) -> None:
+def scale_start_values(model: MusicVAE, generator: torch.Generator | None) -> None:
     """Start values of ours, not the reference's, for training runs of minutes instead of days.
 
     Glorot's rule is made for inputs of variance 1, and a one-hot vector of n classes has 1 / n: so the kernels that
@@ -145,13 +145,13 @@ def balance_start_values(model: MusicVAE, generator: torch.Generator | None) -> 
     """
     decoder, lstm = model.decoder, model.encoder.lstm
     flat = list(decoder.cores) if isinstance(decoder, HierarchicalDecoder) else [decoder]
-    readers = [(part.lstm.weight_ih_l0, part.heads) for part in flat]
+    readers = [(part.lstm.weight_ih_l0, part.vocab_sizes) for part in flat]
     if not model.encoder.reads_drum_bits:
-        readers += [(weight, model.config.heads) for weight in (lstm.weight_ih_l0, lstm.weight_ih_l0_reverse)]
-    for weight, heads in readers:
-        for columns, classes in zip(weight[:, : sum(heads)].split(heads, 1), heads, strict=True):
+        readers += [(weight, model.config.vocab_sizes) for weight in (lstm.weight_ih_l0, lstm.weight_ih_l0_reverse)]
+    for weight, vocab_sizes in readers:
+        for columns, classes in zip(weight[:, : sum(vocab_sizes)].split(vocab_sizes, 1), vocab_sizes, strict=True):
             columns *= math.sqrt(classes)
-    starts = [part.start.dense for part in flat] + ([decoder.start.dense] if decoder not in flat else [])
+    starts = [part.start.linear for part in flat] + ([decoder.start.linear] if decoder not in flat else [])
     for layer in (model.encoder.mu, *starts):
         nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.constant_(model.encoder.sigma.bias, math.log(math.expm1(math.exp(-1))))  # softplus of it is 1 / e
@@ -179,6 +179,6 @@ def start_with_long_memory(model: MusicVAE, generator: torch.Generator | None) -
                 bias[:units], bias[units : 2 * units] = -forget, forget - FORGET_BIAS
 
 
-def parameters(model: nn.Module) -> int:
+def count_parameters(model: nn.Module) -> int:
     """How many numbers are trained; the constant second bias of each LSTM is not, as in the reference."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

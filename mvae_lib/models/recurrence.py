@@ -31,29 +31,35 @@ class Hidden(NamedTuple):
 
 
 def read_tokens(
-    lstm: LSTM, tokens: Tensor, heads: Sequence[int], further: Tensor | None = None, state: State | None = None
+    lstm: LSTM,
+    tokens: Tensor,
+    vocab_sizes: Sequence[int],
+    conditioning: Tensor | None = None,
+    state: State | None = None,
 ) -> Hidden:
     """An LSTM whose inputs are [one-hot token of each track, further inputs], over all steps.
 
     `tokens`: `[batch, steps]` or `[batch, steps, tracks]`, where the class after a track's last one is an input of
-    zeros; `further`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step; `state`:
-    None for zeros, which is what a bidirectional LSTM starts from. Gradients can be taken once, not twice.
+    zeros; `conditioning`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step;
+    `state`: None for zeros, which is what a bidirectional LSTM starts from. Gradients can be taken once, not twice.
     """
     weight = lstm.weight_ih_l0
     if weight.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-        return _fused(lstm, one_hot(tokens, heads, weight.dtype), further, state)
-    return _by_hand(lstm, tokens, heads, further, state)
+        return _fused(lstm, one_hot(tokens, vocab_sizes, weight.dtype), conditioning, state)
+    return _by_hand(lstm, tokens, vocab_sizes, conditioning, state)
 
 
-def _fused(lstm: LSTM, vectors: Tensor, further: Tensor | None, state: State | None) -> Hidden:
-    if further is not None:
-        vectors = torch.cat([vectors, further.expand(-1, vectors.shape[1], -1)], -1)
+def _fused(lstm: LSTM, vectors: Tensor, conditioning: Tensor | None, state: State | None) -> Hidden:
+    if conditioning is not None:
+        vectors = torch.cat([vectors, conditioning.expand(-1, vectors.shape[1], -1)], -1)
     at_steps, (h, _) = lstm(vectors, state)
     return Hidden(at_steps, torch.cat(list(h[-2:] if lstm.bidirectional else h[-1:]), -1))
 
 
-def _by_hand(lstm: LSTM, tokens: Tensor, heads: Sequence[int], further: Tensor | None, state: State | None) -> Hidden:
-    tokens = torch.stack(split_tracks(tokens.long(), heads)).transpose(1, 2)  # [tracks, steps, batch]
+def _by_hand(
+    lstm: LSTM, tokens: Tensor, vocab_sizes: Sequence[int], conditioning: Tensor | None, state: State | None
+) -> Hidden:
+    tokens = torch.stack(split_tracks(tokens.long(), vocab_sizes)).transpose(1, 2)  # [tracks, steps, batch]
     weights, directions = lstm.all_weights, 2 if lstm.bidirectional else 1
     zeros = lstm.weight_ih_l0.new_zeros(tokens.shape[2], lstm.hidden_size)
     below = None
@@ -64,11 +70,11 @@ def _by_hand(lstm: LSTM, tokens: Tensor, heads: Sequence[int], further: Tensor |
             h, c = (zeros, zeros) if state is None else (part[layer] for part in state)
             read, rows, added = tokens.flip(1) if direction else tokens, [], None
             if layer == 0:
-                *by_track, rest = inputs.t().split([*heads, inputs.shape[1] - sum(heads)])
+                *by_track, rest = inputs.t().split([*vocab_sizes, inputs.shape[1] - sum(vocab_sizes)])
                 rows = [torch.cat([track, track.new_zeros(1, track.shape[1])]) for track in by_track]
                 rows[0] = rows[0] + sum(biases)
-                if further is not None:
-                    added = (further @ rest).transpose(0, 1)
+                if conditioning is not None:
+                    added = (conditioning @ rest).transpose(0, 1)
                     added = added.flip(0) if direction else added
             else:
                 added = (below.flip(0) if direction else below) @ inputs.t() + sum(biases)

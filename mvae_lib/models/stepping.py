@@ -24,16 +24,18 @@ class Stepper:
     """An LSTM that reads [one-hot token of each track, further inputs], with the dense layer that gives the logits."""
 
     @torch.no_grad()
-    def __init__(self, lstm: LSTM, output: nn.Linear, heads: Sequence[int]):
+    def __init__(self, lstm: LSTM, output: nn.Linear, vocab_sizes: Sequence[int]):
         """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view.
 
         Not those of the further inputs: they are used too seldom to earn the time that it takes.
         """
-        self.heads, self.dtype = tuple(heads), _working_dtype(output.weight)
+        self.vocab_sizes, self.dtype = tuple(vocab_sizes), _working_dtype(output.weight)
         layers = [[weight.to(self.dtype) for weight in layer] for layer in lstm.all_weights]
         first, *above = [inputs for inputs, *_ in layers]
-        self.rows = first[:, : sum(heads)].t().contiguous().split(self.heads)  # for each track [classes, 4 units]
-        self.further = first[:, sum(heads) :].t()  # [further inputs, 4 units]
+        self.rows = (
+            first[:, : sum(vocab_sizes)].t().contiguous().split(self.vocab_sizes)
+        )  # for each track [classes, 4 units]
+        self.conditioning = first[:, sum(vocab_sizes) :].t()  # [further inputs, 4 units]
         self.above = [inputs.t().contiguous() for inputs in above]  # [units, 4 units]
         self.recurrent = [recurrent.t().contiguous() for _, recurrent, *_ in layers]
         self.biases = [constant + trained for *_, constant, trained in layers]
@@ -44,26 +46,26 @@ class Stepper:
     def run(
         self,
         state: State,
-        further: Tensor,
+        conditioning: Tensor,
         steps: int,
         next_token: NextToken,
         previous: Sequence[Tensor] | None = None,
     ) -> list[Tensor]:
         """Each track's tokens, `[batch, steps]`, from the LSTM's first state.
 
-        `further` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step; `previous`:
-        each track's token `[batch]` before the first step, if there is one.
+        `conditioning` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step;
+        `previous`: each track's token `[batch]` before the first step, if there is one.
         """
         written = []
         with torch.inference_mode():  # a tenth faster than no_grad for one sequence
             h, c = (list(layers.to(self.dtype, copy=True)) for layers in state)
-            further, gates = further.to(self.dtype), Gates(h[0])
-            constants = self._constants(further, steps)
+            conditioning, gates = conditioning.to(self.dtype), Gates(h[0])
+            constants = self._constants(conditioning, steps)
             for step in range(steps):
                 gates.read(self.rows, previous)
                 if constants is None:
                     gates.all += self.biases[0]
-                    gates.all.addmm_(further[:, step], self.further)
+                    gates.all.addmm_(conditioning[:, step], self.conditioning)
                 else:
                     gates.all += constants[step]
                 gates.step(self.recurrent[0], h[0], c[0])
@@ -71,17 +73,17 @@ class Stepper:
                     torch.addmm(self.biases[layer], h[layer - 1], inputs, out=gates.all)
                     gates.step(self.recurrent[layer], h[layer], c[layer])
                 logits = torch.addmm(self.output_bias, h[-1], self.output)
-                tracks = logits.split(self.heads, 1) if len(self.heads) > 1 else [logits]
+                tracks = logits.split(self.vocab_sizes, 1) if len(self.vocab_sizes) > 1 else [logits]
                 previous = [next_token(track, step, part) for track, part in enumerate(tracks)]
                 written.append(previous)
         return [torch.stack(track, 1) for track in zip(*written, strict=True)]
 
-    def _constants(self, further: Tensor, steps: int) -> list[Tensor] | None:
+    def _constants(self, conditioning: Tensor, steps: int) -> list[Tensor] | None:
         """What bias and further inputs add to the gates at each step, in one product; None where it would be large."""
-        batch, kinds = further.shape[:2]  # kinds: 1 where all steps are alike, else one for each step
+        batch, kinds = conditioning.shape[:2]  # kinds: 1 where all steps are alike, else one for each step
         if kinds > 1 and batch * kinds * len(self.biases[0]) > _PROJECTED_AT_ONCE:
             return None
-        product = torch.addmm(self.biases[0], further.transpose(0, 1).flatten(0, 1), self.further)
+        product = torch.addmm(self.biases[0], conditioning.transpose(0, 1).flatten(0, 1), self.conditioning)
         return list(product.view(kinds, batch, -1)) * (steps // kinds)
 
 

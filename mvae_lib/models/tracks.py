@@ -1,8 +1,8 @@
 """What a network reads and writes at each step: one class a track, as one-hot vectors or as the bits of a drum class.
 
-`heads` is the number of classes of each track: (90,) for a melody, (512,) for drums, (90, 90, 512) for a trio of
+`vocab_sizes` is the number of classes of each track: (90,) for a melody, (512,) for drums, (90, 90, 512) for a trio of
 melody, bass and drums. With one head, tokens have the shape `[batch, steps]`; with several, `[batch, steps, tracks]`.
-Logits lie side by side on the last axis, `[batch, steps, sum(heads)]`, in the order of the heads.
+Logits lie side by side on the last axis, `[batch, steps, sum(vocab_sizes)]`, in the order of the heads.
 
 Chapter: 07. Source: Roberts et al. 2018, sections 3 and 5, and the public reference implementation.
 """
@@ -15,15 +15,17 @@ from torch import Tensor
 DRUM_CLASSES = 9  # kick, snare, closed hat, open hat, low, mid and high tom, crash, ride: bit i is class i
 
 
-def split_tracks(tokens: Tensor, heads: Sequence[int]) -> list[Tensor]:
+def split_tracks(tokens: Tensor, vocab_sizes: Sequence[int]) -> list[Tensor]:
     """`[..., steps]` (one head) or `[..., steps, tracks]` -> a list of `[..., steps]`, one for each track.
 
     Raises ValueError where the last axis is not one token for each of several heads.
     """
-    if len(heads) == 1:
+    if len(vocab_sizes) == 1:
         return [tokens]
-    if tokens.shape[-1] != len(heads):
-        raise ValueError(f"{len(heads)} heads need tokens [..., steps, {len(heads)}], not {tuple(tokens.shape)}")
+    if tokens.shape[-1] != len(vocab_sizes):
+        raise ValueError(
+            f"{len(vocab_sizes)} heads need tokens [..., steps, {len(vocab_sizes)}], not {tuple(tokens.shape)}"
+        )
     return list(tokens.unbind(-1))
 
 
@@ -32,14 +34,14 @@ def join_tracks(tracks: Sequence[Tensor]) -> Tensor:
     return tracks[0] if len(tracks) == 1 else torch.stack(list(tracks), -1)
 
 
-def one_hot(tokens: Tensor, heads: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, sum(heads)]`.
+def one_hot(tokens: Tensor, vocab_sizes: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, classes]`.
 
     The class after a track's last one stands for nothing (see `shift_right`) and becomes zeros.
     """
-    tracks = split_tracks(tokens, heads)
+    tracks = split_tracks(tokens, vocab_sizes)
     # A look-up in the identity is several times faster than torch's one_hot, which goes through 64-bit integers.
-    identities = [torch.eye(classes + 1, classes, dtype=dtype, device=tokens.device) for classes in heads]
+    identities = [torch.eye(classes + 1, classes, dtype=dtype, device=tokens.device) for classes in vocab_sizes]
     return torch.cat([identity[track.long()] for identity, track in zip(identities, tracks, strict=True)], -1)
 
 
@@ -50,12 +52,12 @@ def drum_bits(tokens: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.cat([bits, none], -1).to(dtype)
 
 
-def shift_right(tokens: Tensor, heads: Sequence[int]) -> Tensor:
+def shift_right(tokens: Tensor, vocab_sizes: Sequence[int]) -> Tensor:
     """Tokens `[batch, steps]` or `[batch, steps, tracks]` one step later: each step finds the token before it.
 
     There is no start token: the first step finds the class after each track's last one, which is read as zeros.
     """
-    nothing = torch.tensor(heads if len(heads) > 1 else heads[0], device=tokens.device)
+    nothing = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
     return torch.cat([nothing.expand(tokens[:, :1].shape), tokens[:, :-1].long()], 1)
 
 

@@ -112,7 +112,7 @@ def melody_from_midi(music: str | Path | pretty_midi.PrettyMIDI) -> np.ndarray:
     return max(melodies, key=lambda melody: len(melody.tokens)).tokens
 
 
-def one_at_a_time(notes: Iterable[Note]) -> list[Note]:
+def skyline(notes: Iterable[Note]) -> list[Note]:
     """The highest of the notes that begin together, each ending no later than the next begins; in order of time."""
     highest: dict[int, Note] = {}
     for note in notes:
@@ -221,7 +221,7 @@ def _melodies(
         steps = section.bars * STEPS_PER_BAR
         first = _step(starts[within] - section.tick, midi.resolution)
         last = np.clip(_step(ends[within] - section.tick, midi.resolution), first + 1, steps)
-        line = one_at_a_time(map(Note, pitches[within], first.tolist(), last.tolist()))
+        line = skyline(map(Note, pitches[within], first.tolist(), last.tolist()))
         for melody in _split_at_silence(line):
             bar = melody[0].start // STEPS_PER_BAR
             bars = -(-melody[-1].end // STEPS_PER_BAR) - bar

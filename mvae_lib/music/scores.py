@@ -17,7 +17,7 @@ from IPython.display import Image, display
 from music21 import environment, key, metadata, meter, note, stream, tempo
 from music21.exceptions21 import Music21Exception
 
-from mvae_lib.music.extraction import one_at_a_time
+from mvae_lib.music.extraction import skyline
 from mvae_lib.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Note, check_tokens, notes_to_tokens, tokens_to_notes
 
 MUSESCORE_NAMES = ("mscore", "musescore", "mscore3", "musescore3", "mscore4portable", "MuseScore4", "MuseScore3")
@@ -77,7 +77,7 @@ def stream_to_tokens(part: stream.Stream) -> np.ndarray:
     steps = pickup + _step(flat.highestTime, "the end of the music")
     if not steps:
         raise ValueError("the music is empty; a melody needs at least one step")
-    return notes_to_tokens(one_at_a_time(notes), steps)
+    return notes_to_tokens(skyline(notes), steps)
 
 
 def score_png(tokens: np.ndarray, signature: str | None = None, bpm: float = 120.0) -> bytes | None:

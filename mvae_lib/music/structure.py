@@ -61,13 +61,13 @@ def self_similarity(tokens: ArrayLike) -> np.ndarray:
     return np.where(either, both / np.maximum(either, 1), 1.0)
 
 
-def by_distance(similarity: np.ndarray) -> np.ndarray:
+def lag_similarity(similarity: np.ndarray) -> np.ndarray:
     """`[..., bars, bars]` -> `[..., bars - 1]`: the mean similarity of bars 1, 2, 3, ... apart."""
     bars = similarity.shape[-1]
     return np.stack([np.diagonal(similarity, d, -2, -1).mean(-1) for d in range(1, bars)], -1)
 
 
-def form(similarity: np.ndarray, distances: Sequence[int] = PHRASES) -> np.ndarray:
+def repetition_score(similarity: np.ndarray, distances: Sequence[int] = PHRASES) -> np.ndarray:
     """How much more alike bars at these distances are than all other pairs: `[..., bars, bars]` -> `[...]`, -1 to 1.
 
     0 where no distance stands out: in bars that never repeat, and as well in one bar that is repeated for ever.

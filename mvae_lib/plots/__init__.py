@@ -1,33 +1,24 @@
 """Figures: charts, piano rolls, drawings of the models, and the one palette."""
 
-from mvae_lib.plots.charts import (
-    along,
-    as_png,
-    by_bar,
-    effects,
-    grouped_bars,
-    labelled_bars,
-    number_grid,
-    piano_roll,
-    piano_rolls,
-    rate_distortion,
-    scatter_by_value,
-    set_style,
-    similarity_matrices,
-)
+from mvae_lib._lazy import lazy_names
 
-__all__ = [
-    "along",
-    "as_png",
-    "by_bar",
-    "effects",
-    "grouped_bars",
-    "labelled_bars",
-    "number_grid",
-    "piano_roll",
-    "piano_rolls",
-    "rate_distortion",
-    "scatter_by_value",
-    "set_style",
-    "similarity_matrices",
-]
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "charts": [
+            "along",
+            "as_png",
+            "by_bar",
+            "effects",
+            "grouped_bars",
+            "labelled_bars",
+            "number_grid",
+            "piano_roll",
+            "piano_rolls",
+            "rate_distortion",
+            "scatter_by_value",
+            "set_style",
+            "similarity_matrices",
+        ],
+    },
+)

@@ -1,6 +1,6 @@
 """A drawing of MusicVAE as a configuration makes it, with the shape of what flows along each arrow.
 
-    music_vae(configs.named("mel_16bar_hier").model)
+    music_vae(config.get_config("mel_16bar_hier").model)
 
 Chapter: 07.
 """
@@ -32,7 +32,7 @@ def music_vae(config: ModelConfig, title: str = "") -> Figure:
 
 def _encoder(ax: Axes, config: ModelConfig) -> None:
     units, z = config.encoder_units, config.z_size
-    _box(ax, 1.6, 0, 2.4, f"tokens\n{_shape(config.steps, tracks=len(config.heads))}", palette.MUTED)
+    _box(ax, 1.6, 0, 2.4, f"tokens\n{_shape(config.steps, tracks=len(config.vocab_sizes))}", palette.MUTED)
     _arrow(ax, (2.8, 0), (3.9, 0))
     who = "encoder (ours), bar by bar" if config.bar_encoder else "encoder"
     lstm = f"{who}: {_layers(config.encoder_layers)}LSTM\n{units} forwards, {units} backwards"
@@ -48,17 +48,17 @@ def _decoder_under_conductor(ax: Axes, config: ModelConfig) -> None:
     units, conductor, core = config.conductor_units, -_ROW, -2 * _ROW
     lstm = f"conductor: {_layers(config.conductor_layers)}LSTM, {units} units, {config.bars} steps, one for each bar"
     _box(ax, _WIDTH / 2, conductor, _WIDTH, lstm, palette.PLUM)
-    role = "first state, and a map to each bar (ours)" if config.z_per_bar else "first state"
+    role = "first state, and a map to each bar (ours)" if config.per_bar_z else "first state"
     ax.text(13.2, conductor / 2, role, ha="right", va="center", fontsize=8)
     numbers = (1, 2, 3, config.bars)
-    cores = f"{len(config.heads)} core decoders" if len(config.heads) > 1 else "core decoder"
+    cores = f"{len(config.vocab_sizes)} core decoders" if len(config.vocab_sizes) > 1 else "core decoder"
     for x, bar in zip(_BARS, numbers, strict=True):
         _arrow(ax, (x, conductor - _HALF), (x, core + _HALF), f"bar {bar}: [B, {units}]", side="right")
         _box(ax, x, core, 2.9, f"{cores}\n{config.steps_per_bar} steps", palette.NOTE)
         _arrow(ax, (x, core - _HALF), (x, core - _ROW + _HALF))
     for (x, following), label in zip(pairwise(_BARS), ("token", "token", "..."), strict=True):
         _arrow(ax, (x + 1.45, core), (following - 1.45, core), label, dashed=True)
-    _box(ax, _WIDTH / 2, core - _ROW, _WIDTH, f"logits {_shape(config.steps, sum(config.heads))}", palette.MUTED)
+    _box(ax, _WIDTH / 2, core - _ROW, _WIDTH, f"logits {_shape(config.steps, sum(config.vocab_sizes))}", palette.MUTED)
 
 
 def _flat_decoder(ax: Axes, config: ModelConfig) -> None:
@@ -66,7 +66,7 @@ def _flat_decoder(ax: Axes, config: ModelConfig) -> None:
     ax.text(13.2, -_ROW / 2, "first state, and read again at each step", ha="right", va="center", fontsize=8)
     _box(ax, _WIDTH / 2, -_ROW, _WIDTH, lstm, palette.NOTE)
     _arrow(ax, (_WIDTH / 2, -_ROW - _HALF), (_WIDTH / 2, _HALF - 2 * _ROW))
-    _box(ax, _WIDTH / 2, -2 * _ROW, _WIDTH, f"logits {_shape(config.steps, sum(config.heads))}", palette.MUTED)
+    _box(ax, _WIDTH / 2, -2 * _ROW, _WIDTH, f"logits {_shape(config.steps, sum(config.vocab_sizes))}", palette.MUTED)
 
 
 def _box(ax: Axes, x: float, y: float, width: float, text: str, color: str) -> None:

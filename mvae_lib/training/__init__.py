@@ -1,13 +1,10 @@
 """The objectives, the one training loop, and checkpoints."""
 
-from mvae_lib.training.loop import (
-    Record,
-    Training,
-    cut_windows,
-    fingerprint,
-    start,
-    train,
-    transpose_batch,
-)
+from mvae_lib._lazy import lazy_names
 
-__all__ = ["Record", "Training", "cut_windows", "fingerprint", "start", "train", "transpose_batch"]
+__getattr__, __all__ = lazy_names(
+    __name__,
+    {
+        "loop": ["Record", "TrainingRun", "cut_windows", "fingerprint", "start_run", "train", "transpose_batch"],
+    },
+)

@@ -22,17 +22,25 @@ from torch import Tensor
 
 from mvae_lib.models.config import Configuration, from_dict, to_dict
 from mvae_lib.models.musicvae import MusicVAE
-from mvae_lib.training.loop import Training, fingerprint, start
+from mvae_lib.training.loop import TrainingRun, fingerprint, start_run
 from mvae_lib.training.storage import FACTS, CheckpointError, read_json, read_tensors, tensor_file, write_folder
 
-__all__ = ["CheckpointError", "Facts", "load_model", "read_facts", "resume", "save_checkpoint", "save_model"]
+__all__ = [
+    "CheckpointError",
+    "CheckpointMetadata",
+    "load_model",
+    "read_metadata",
+    "resume",
+    "save_checkpoint",
+    "save_model",
+]
 
 _ADAM = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 _SHOWN = 4  # differences in one message
 
 
 @dataclass(frozen=True)
-class Facts:
+class CheckpointMetadata:
     """What `checkpoint.json` tells about a model."""
 
     configuration: Configuration
@@ -43,20 +51,20 @@ class Facts:
     versions: Mapping[str, str] = field(default_factory=dict)  # of what it was trained with
 
 
-def save_checkpoint(folder: str | Path, run: Training, name: str, metrics: Mapping[str, Any] | None = None) -> None:
+def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Mapping[str, Any] | None = None) -> None:
     """Write all of a run between two updates, in place of what the folder holds; `name`: the configuration's.
 
     `metrics` is whatever JSON can hold. Raises TypeError or ValueError where it cannot, and OSError where nothing can
     be written; the folder then holds what it held before.
     """
     configuration = Configuration(name, run.model.config, run.config)
-    facts = Facts(configuration, run.update, run.seed, run.data_sha256, metrics or {}, _versions())
+    facts = CheckpointMetadata(configuration, run.update, run.seed, run.data_sha256, metrics or {}, _versions())
     state = {"dropped": run.dropped, "autocast": run.autocast, "device": run.generator.device.type}
     tensors = {"generator": run.generator.get_state(), **_adam(run)}
     write_folder(Path(folder), _to_json(facts) | {"run": state}, {"weights": run.model.state_dict(), "run": tensors})
 
 
-def save_model(folder: str | Path, model: MusicVAE, facts: Facts, half: bool = False) -> None:
+def save_model(folder: str | Path, model: MusicVAE, facts: CheckpointMetadata, half: bool = False) -> None:
     """Write the weights alone, in place of what the folder holds; `half`: in float16, 3 digits in half the space.
 
     Raises as `save_checkpoint` does, and ValueError for a model of another configuration than `facts` tells.
@@ -67,7 +75,7 @@ def save_model(folder: str | Path, model: MusicVAE, facts: Facts, half: bool = F
     write_folder(Path(folder), _to_json(facts) | {"run": None}, {"weights": weights})
 
 
-def read_facts(folder: str | Path) -> Facts:
+def read_metadata(folder: str | Path) -> CheckpointMetadata:
     """What a checkpoint tells about its model, without reading its tensors. Raises CheckpointError."""
     return _facts(Path(folder), read_json(Path(folder)))
 
@@ -93,7 +101,7 @@ def resume(
     tokens: ArrayLike,
     device: str | torch.device = "cpu",
     configuration: Configuration | None = None,
-) -> Training:
+) -> TrainingRun:
     """The run that `save_checkpoint` wrote, ready for `train`, on the kind of device that wrote it.
 
     On a CPU, it goes on bit for bit as if it had not been interrupted. For a longer run, replace `run.config` by one
@@ -113,13 +121,13 @@ def resume(
     if torch.device(device).type != state["device"]:
         raise CheckpointError(f"{path} is of a run on device {state['device']!r}; resume it there, not on {device}")
     model = _model(folder, data, facts).to(device)
-    run = start(model, tokens, facts.configuration.training, facts.seed, state["autocast"])
+    run = start_run(model, tokens, facts.configuration.training, facts.seed, state["autocast"])
     run.update, run.dropped = facts.update, state["dropped"]
     _restore(run, read_tensors(folder, data, "run"), tensor_file(folder, data, "run"))
     return run
 
 
-def _adam(run: Training) -> dict[str, Tensor]:
+def _adam(run: TrainingRun) -> dict[str, Tensor]:
     """What Adam keeps, by quantity and parameter; nothing before the first update that had an effect."""
     names, state = _trained(run.model), run.optimizer.state_dict()["state"]
     return {f"adam.{key}.{names[index]}": own[key] for index, own in state.items() for key in _ADAM}
@@ -129,7 +137,7 @@ def _trained(model: MusicVAE) -> list[str]:
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def _restore(run: Training, tensors: dict[str, Tensor], path: Path) -> None:
+def _restore(run: TrainingRun, tensors: dict[str, Tensor], path: Path) -> None:
     names, wanted = _trained(run.model), {"generator": run.generator.get_state()}
     begun = run.update > run.dropped
     for name in names if begun else []:
@@ -142,7 +150,7 @@ def _restore(run: Training, tensors: dict[str, Tensor], path: Path) -> None:
         run.optimizer.load_state_dict(run.optimizer.state_dict() | {"state": state})
 
 
-def _model(folder: Path, data: Mapping[str, Any], facts: Facts) -> MusicVAE:
+def _model(folder: Path, data: Mapping[str, Any], facts: CheckpointMetadata) -> MusicVAE:
     with torch.device("meta"):  # no start values are drawn, since none are needed
         model = MusicVAE(facts.configuration.model)
     weights = read_tensors(folder, data, "weights")
@@ -152,14 +160,14 @@ def _model(folder: Path, data: Mapping[str, Any], facts: Facts) -> MusicVAE:
     return model
 
 
-def _to_json(facts: Facts) -> dict[str, Any]:
+def _to_json(facts: CheckpointMetadata) -> dict[str, Any]:
     plain = {item.name: getattr(facts, item.name) for item in fields(facts)}
     return plain | {"configuration": to_dict(facts.configuration)}
 
 
-def _facts(folder: Path, data: Mapping[str, Any]) -> Facts:
+def _facts(folder: Path, data: Mapping[str, Any]) -> CheckpointMetadata:
     try:
-        return Facts(
+        return CheckpointMetadata(
             from_dict(data["configuration"]),
             _typed(data, "update", int),
             None if data["seed"] is None else _typed(data, "seed", int),

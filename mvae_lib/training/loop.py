@@ -1,7 +1,7 @@
 """The training loop: one function, which yields a record after each update and can be left at any of them.
 
     model = MusicVAE(configuration.model, torch.Generator().manual_seed(1))
-    run = start(model, data.tokens, configuration.training, seed=1)
+    run = start_run(model, data.tokens, configuration.training, seed=1)
     for record in train(run):
         ...                                  # record.rate, record.distortion; plot, evaluate, save, break
 
@@ -65,7 +65,7 @@ class Record(NamedTuple):
 
 
 @dataclass
-class Training:
+class TrainingRun:
     """A run between two updates: all that the next one depends on."""
 
     model: Model
@@ -80,7 +80,9 @@ class Training:
     dropped: int = 0  # of which so many had no effect
 
 
-def start(model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, autocast: bool | None = None) -> Training:
+def start_run(
+    model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, autocast: bool | None = None
+) -> TrainingRun:
     """A run of no updates yet, on `tokens` `[windows, steps]` (several heads: `[windows, steps, tracks]`).
 
     The model stays where it is, and the tokens go there. `autocast`: matrix products in 16 bits; None: on a GPU only.
@@ -90,8 +92,8 @@ def start(model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, au
     _check(tokens, model.config, config)
     device = next(model.parameters()).device
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    smallest = np.uint8 if max(model.config.heads) <= 256 else np.int16
-    return Training(
+    smallest = np.uint8 if max(model.config.vocab_sizes) <= 256 else np.int16
+    return TrainingRun(
         model,
         torch.from_numpy(tokens.astype(smallest)).to(device),
         config,
@@ -103,7 +105,7 @@ def start(model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, au
     )
 
 
-def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
+def train(run: TrainingRun, show_progress: bool = True) -> Iterator[Record]:
     """Update after update, until `run.config.updates` are done; each record comes when `run` is between two updates."""
     config, model, generator = run.config, run.model, run.generator
     device, parameters = generator.device, run.optimizer.param_groups[0]["params"]
@@ -136,7 +138,7 @@ def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
             model.train()
             with torch.autocast(device.type, torch.bfloat16, enabled=run.autocast):
                 logits, posterior, _ = model(batch, generator, sampling)
-            distortion = reconstruction(logits, batch, model.config.heads)
+            distortion = reconstruction(logits, batch, model.config.vocab_sizes)
             rate = gaussian_kl(*posterior)
             loss = musicvae_loss(distortion, rate, beta, free_bits).mean()
 
@@ -160,7 +162,7 @@ def train(run: Training, show_progress: bool = True) -> Iterator[Record]:
             yield Record(run.update, loss, distortion, rate, beta, sampling, learning_rate, norm, run.dropped, speed)
 
 
-def _batch_rows(run: Training, step: int) -> tuple[int, np.ndarray]:
+def _batch_rows(run: TrainingRun, step: int) -> tuple[int, np.ndarray]:
     """(bars, rows `[batch]` of the windows) of the update after `step` updates."""
     config, model, seen = run.config, run.model.config, 0
     if not config.curriculum:
@@ -215,15 +217,19 @@ def fingerprint(tokens: ArrayLike) -> str:
 
 
 def _check(tokens: np.ndarray, model: ModelConfig | AutoencoderConfig, training: TrainingConfig) -> None:
-    shape = ("windows", model.steps) if len(model.heads) == 1 else ("windows", model.steps, len(model.heads))
+    shape = (
+        ("windows", model.steps) if len(model.vocab_sizes) == 1 else ("windows", model.steps, len(model.vocab_sizes))
+    )
     if tokens.shape[1:] != shape[1:] or not len(tokens) or not np.issubdtype(tokens.dtype, np.integer):
         found = f"{tokens.dtype} {list(tokens.shape)}"
         raise ValueError(f"the model is trained on integer tokens [{', '.join(map(str, shape))}], not on {found}")
-    for track, classes in zip(split_tracks(torch.from_numpy(tokens), model.heads), model.heads, strict=True):
+    for track, classes in zip(
+        split_tracks(torch.from_numpy(tokens), model.vocab_sizes), model.vocab_sizes, strict=True
+    ):
         if track.min() < 0 or track.max() >= classes:
             raise ValueError(f"tokens must lie in 0 to {classes - 1}, not {int(track.min())} to {int(track.max())}")
-    if training.transposition and model.heads != (VOCABULARY,):
+    if training.transposition and model.vocab_sizes != (VOCABULARY,):
         raise ValueError(
             f"only melodies (one head of {VOCABULARY} classes) are transposed, and this model has the heads "
-            f"{model.heads}; set transposition to 0"
+            f"{model.vocab_sizes}; set transposition to 0"
         )

@@ -23,15 +23,15 @@ _PAIRS_AT_ONCE = 2**24  # numbers held at a time in `decompose_kl`: 64 MiB
 
 
 def reconstruction(
-    logits: Tensor, tokens: Tensor, heads: Sequence[int] | None = None, valid: Tensor | None = None
+    logits: Tensor, tokens: Tensor, vocab_sizes: Sequence[int] | None = None, valid: Tensor | None = None
 ) -> Tensor:
     """-log p(x | z): cross-entropies summed over the steps, and over the heads. `[batch]`.
 
-    `logits` `[batch, steps, classes]`; `tokens` `[batch, steps]`, or `[batch, steps, tracks]` with several `heads`
-    (None: one head); `valid` `[batch, steps]` is True at the steps that count (None: all).
+    `logits` `[batch, steps, classes]`; `tokens` `[batch, steps]`, or `[batch, steps, tracks]` with several
+    `vocab_sizes` (None: one track); `valid` `[batch, steps]` is True at the steps that count (None: all).
     """
-    heads = heads or (logits.shape[-1],)
-    tracks = zip(logits.split(tuple(heads), -1), split_tracks(tokens, heads), strict=True)
+    vocab_sizes = vocab_sizes or (logits.shape[-1],)
+    tracks = zip(logits.split(tuple(vocab_sizes), -1), split_tracks(tokens, vocab_sizes), strict=True)
     nats = sum(_cross_entropies(part, track) for part, track in tracks)
     return (nats if valid is None else nats * valid).sum(-1)
 

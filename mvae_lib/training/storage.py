@@ -20,7 +20,16 @@ import safetensors
 from safetensors.torch import load, save
 from torch import Tensor
 
-FORMAT = "mvae_lib checkpoint 1"
+FORMAT = "mvae_lib checkpoint 2"
+_FIRST_FORMAT = "mvae_lib checkpoint 1"
+# What format 1 called otherwise: keys of the model's configuration, and parts of the tensors' names.
+_RENAMED_KEYS = {
+    "heads": "vocab_sizes",
+    "z_per_step": "per_step_z",
+    "z_per_bar": "per_bar_z",
+    "balanced_start": "scaled_init",
+}
+_RENAMED_TENSORS = {"z_maps": "z_projections", "start.dense.": "start.linear."}
 FACTS = "checkpoint.json"
 _TENSORS = re.compile(r"[a-z]+-[0-9a-f]{16}\.safetensors")
 _NO_PICKLE = "pickles (.pt, .pth, .ckpt) are never read: they can run any program"
@@ -84,6 +93,8 @@ def read_json(folder: Path) -> dict[str, Any]:
         data = json.loads(_content(path))
     except ValueError as error:
         raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({error})") from None
+    if isinstance(data, dict) and data.get("format") == _FIRST_FORMAT:
+        return data | {"configuration": _renamed_keys(data.get("configuration"))}
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else data
         raise CheckpointError(f"{path} is no checkpoint of this version: its format is {found!r:.80}, not {FORMAT!r}")
@@ -111,9 +122,27 @@ def read_tensors(folder: Path, data: Mapping[str, Any], kind: str) -> dict[str, 
             f"which is not the one in {FACTS}; {_NO_PICKLE}"
         )
     try:
-        return load(content)
+        tensors = load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); {_NO_PICKLE}") from None
+    return _renamed_tensors(tensors) if data["format"] == _FIRST_FORMAT else tensors
+
+
+def _renamed_keys(configuration: Any) -> Any:
+    """A configuration of format 1 with today's keys; what is no configuration stays as it is, to be refused later."""
+    if not isinstance(configuration, dict) or not isinstance(configuration.get("model"), dict):
+        return configuration
+    return configuration | {"model": {_RENAMED_KEYS.get(key, key): v for key, v in configuration["model"].items()}}
+
+
+def _renamed_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of format 1 under today's names; the tensors themselves have not changed."""
+    renamed = {}
+    for name, tensor in tensors.items():
+        for old, new in _RENAMED_TENSORS.items():
+            name = name.replace(old, new)
+        renamed[name] = tensor
+    return renamed
 
 
 def _content(path: Path) -> bytes:

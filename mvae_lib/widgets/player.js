@@ -74,7 +74,7 @@
     }
 
     // Plans a note for `when` (seconds of the context's clock). What it returns can be cut short with stop().
-    strike({ pitch, velocity, voice }, when, seconds) {
+    noteOn({ pitch, velocity, voice }, when, seconds) {
       const { context } = this;
       const volume = new GainNode(context, { gain: velocity / 127 });
       volume.connect(this.output);
@@ -152,7 +152,7 @@
     const beat = 60 / score.tempo;
     const context = new OfflineAudioContext(1, Math.ceil((path.beats * beat + 1) * sampleRate), sampleRate);
     const synthesiser = new Synthesiser(context);
-    for (const note of path.notes) synthesiser.strike(note, note.start * beat, note.length * beat);
+    for (const note of path.notes) synthesiser.noteOn(note, note.start * beat, note.length * beat);
     return (await context.startRendering()).getChannelData(0);
   }
 
@@ -232,7 +232,7 @@
           this.next += 1;
           // A page that slept has missed these.
           if (when < now - 0.05) continue;
-          this.voices.push(speakers.strike(note, Math.max(when, now), note.length * beatSeconds));
+          this.voices.push(speakers.noteOn(note, Math.max(when, now), note.length * beatSeconds));
         } else if (this.loop) {
           this.lap += 1;
           this.next = this.firstFrom(start);
@@ -257,7 +257,7 @@
       for (const note of this.path.notes) {
         const left = note.start + note.length - this.rest;
         if (note.start < this.rest && left > 0 && note.voice !== "drums") {
-          this.voices.push(speakers.strike(note, now + 0.02, (left * 60) / this.tempo));
+          this.voices.push(speakers.noteOn(note, now + 0.02, (left * 60) / this.tempo));
         }
       }
       this.timer = setInterval(() => this.plan(), TIMER_MS);

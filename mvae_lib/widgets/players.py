@@ -13,7 +13,7 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
-class Listening:
+class PlayerOutput:
     """What `play` returns: as the last value of a cell it becomes a player that needs no kernel."""
 
     rolls: tuple[Roll, ...]
@@ -34,7 +34,7 @@ def play(
     tempo: float = 120.0,
     loop: bool = False,
     title: str | None = None,
-) -> Listening:
+) -> PlayerOutput:
     """A player for one melody, or a strip of several; `tempo` in quarter notes a minute.
 
     One melody: tokens `[steps]` (array, tensor or list of integers), a list of `Note`s, or a PrettyMIDI. A strip: a
@@ -43,7 +43,7 @@ def play(
 
     Chapter: 00.
     """
-    return Listening(make_rolls(melody, titles), title or "", check_tempo(tempo), bool(loop))
+    return PlayerOutput(make_rolls(melody, titles), title or "", check_tempo(tempo), bool(loop))
 
 
 class Player(anywidget.AnyWidget):

@@ -25,15 +25,15 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Instrument(anywidget.AnyWidget):
-    """An instrument on the page: `data` is all that it shows, `wish` what the page asks, `answer` what Python gives.
+    """An instrument on the page: `data` is what it shows, `request` what the page asks, `response` what it gets.
 
     After every wish, `z` `[Z]` and `tokens` `[T]` are what is heard, for the next cell to use.
     """
 
     element = traitlets.Unicode().tag(sync=True)
     data = traitlets.Dict().tag(sync=True)
-    wish = traitlets.Dict().tag(sync=True)
-    answer = traitlets.Dict().tag(sync=True)
+    request = traitlets.Dict().tag(sync=True)
+    response = traitlets.Dict().tag(sync=True)
     _esm = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, decode: Decode, tempo: float, title: str | None, loop: bool) -> None:
@@ -41,7 +41,7 @@ class Instrument(anywidget.AnyWidget):
         self._frame = {"title": title or "", "tempo": check_tempo(tempo), "loop": loop}
         self.z: Tensor | None = None
         self.tokens: np.ndarray | None = None
-        self._wishes = 0
+        self._requests = 0
         super().__init__()
         self.on_msg(self._take_file)
 
@@ -58,53 +58,53 @@ class Instrument(anywidget.AnyWidget):
         with torch.no_grad():
             return np.asarray(self._decode(z).cpu())
 
-    def hear(self, z: Tensor) -> np.ndarray:
+    def play(self, z: Tensor) -> np.ndarray:
         """Decodes one z `[Z]` and remembers both."""
         self.z, self.tokens = z, self.decode(z[None])[0]
         return self.tokens
 
-    def ask(self, **wish: Any) -> np.ndarray:
+    def send_request(self, **request: Any) -> np.ndarray:
         """Does what the page does by its wish; returns the tokens `[T]` that are then heard."""
-        self._wishes += 1
-        self.wish = {**wish, "n": f"python {self._wishes}"}
+        self._requests += 1
+        self.request = {**request, "n": f"python {self._requests}"}
         return self.tokens
 
-    def react(self, wish: Json) -> Json:
+    def react(self, request: Json) -> Json:
         """The answer to a wish of the page; each instrument has its own."""
         raise NotImplementedError
 
-    def take(self, place: str, tokens: np.ndarray, name: str) -> None:
+    def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
         """A melody `[T]` from a file of that name, for a place of the instrument; each that takes files has its own."""
         raise NotImplementedError
 
-    @traitlets.observe("wish")
+    @traitlets.observe("request")
     def _react(self, change: dict) -> None:
-        wish = change["new"]
+        request = change["new"]
         try:
-            self.answer = {"n": wish.get("n", ""), **self.react(wish)}
+            self.response = {"n": request.get("n", ""), **self.react(request)}
         except (
             Exception
         ) as error:  # the page says so, or a click would be met by silence; then it is raised all the same
-            self.answer = {"n": wish.get("n", ""), "error": f"{type(error).__name__}: {error}"}
+            self.response = {"n": request.get("n", ""), "error": f"{type(error).__name__}: {error}"}
             raise
 
     def _take_file(self, _: object, content: Json, buffers: list) -> None:
         """A MIDI file from the page: its melody goes to its place, or the page says why there is none."""
         name = content["name"]
-        self._wishes += 1
+        self._requests += 1
         try:
             found = melodies_in_file(bytes(buffers[0]), name, len(self.tokens))
-            self.take(content["place"], found.tokens[0], Path(name).stem)
+            self.load_file(content["place"], found.tokens[0], Path(name).stem)
         except Exception as error:
             expected = isinstance(error, MidiError)
             words = str(error) if expected else f"{type(error).__name__}: {error}"
-            self.answer = {"n": f"file {self._wishes}", "error": words}
+            self.response = {"n": f"file {self._requests}", "error": words}
             if expected:
                 return
             raise
         count = len(found.tokens)
         note = f"{name}: taken is the first of its {count} windows of this length." if count > 1 else ""
-        self.answer = {"n": f"file {self._wishes}", "note": note}
+        self.response = {"n": f"file {self._requests}", "note": note}
 
     def in_words(self) -> str:
         """What it is and shows, in a line; each instrument has its own."""

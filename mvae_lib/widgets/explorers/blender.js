@@ -1,7 +1,7 @@
 // The blender: two melodies, a slider from one to the other, and the whole way as a strip.
 //
 // data: { title, tempo, loop, names: [2], ways: [name, ...], paths: [[clip, ...] for each way], reads }
-// wish: { t, way }        answer: { clip, t, way }
+// request: { t, way }        response: { clip, t, way }
 
 (() => {
   const { define, Instrument, melody } = globalThis.mvaeInstruments;
@@ -88,8 +88,8 @@
       this.hear(this.nearest(), this.words());
     }
 
-    show({ clip, t, way }, wish) {
-      if (wish) return this.hear(clip, this.words(t));
+    show({ clip, t, way }, request) {
+      if (request) return this.hear(clip, this.words(t));
       // Python, or another view of this instrument, has moved it.
       this.ui.slider.value = t;
       if (way !== this.ui.way.selectedIndex && way !== undefined) {

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Way, lerp, slerp
+from mvae_lib.latent.interpolation import Interpolation, lerp, slerp
 from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
 from mvae_lib.widgets.explorers.page import Json, clip, clips
 from mvae_lib.widgets.rolls import MAX_MELODIES, make_rolls
 from mvae_lib.widgets.still import still_svg
 
-WAYS: Mapping[str, Way] = MappingProxyType({"arc": slerp, "line": lerp})
+WAYS: Mapping[str, Interpolation] = MappingProxyType({"arc": slerp, "line": lerp})
 
 
 class Blender(Instrument):
@@ -37,7 +37,7 @@ class Blender(Instrument):
         decode: Decode,
         titles: Sequence[str] = ("first melody", "last melody"),
         steps: int = 9,
-        ways: Mapping[str, Way] = WAYS,
+        ways: Mapping[str, Interpolation] = WAYS,
         tempo: float = 120.0,
         title: str | None = None,
     ) -> None:
@@ -63,15 +63,15 @@ class Blender(Instrument):
 
     def blend(self, t: float, way: str | None = None) -> np.ndarray:
         """What the slider does at `t`, 0 to 1, on the `way` of that name (None: the first): tokens `[T]`."""
-        return self.ask(t=float(t), way=0 if way is None else list(self._ways).index(way))
+        return self.send_request(t=float(t), way=0 if way is None else list(self._ways).index(way))
 
-    def react(self, wish: Json) -> Json:
+    def react(self, request: Json) -> Json:
         """What is decoded at t of the way."""
-        way = list(self._ways.values())[wish["way"]]
-        self.hear(way(*self.ends, wish["t"]))
-        return {"clip": clip(self.tokens), "t": wish["t"], "way": wish["way"]}
+        way = list(self._ways.values())[request["way"]]
+        self.play(way(*self.ends, request["t"]))
+        return {"clip": clip(self.tokens), "t": request["t"], "way": request["way"]}
 
-    def take(self, place: str, tokens: np.ndarray, name: str) -> None:
+    def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
         """A melody from a file takes the place of the "start" or the "finish"."""
         index = ("start", "finish").index(place)
         self._ends[index], self._titles[index] = tokens, name

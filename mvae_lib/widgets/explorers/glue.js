@@ -2,15 +2,15 @@
 export default {
   render({ model, el }) {
     const element = document.createElement(model.get("element"));
-    element.ask = (wish) => {
-      model.set("wish", wish);
+    element.ask = (request) => {
+      model.set("request", request);
       model.save_changes();
     };
     element.giveFile = (place, name, bytes) => model.send({ place, name }, undefined, [bytes]);
     element.setData(model.get("data"));
     const listeners = {
       "change:data": () => element.setData(model.get("data")),
-      "change:answer": () => element.take(model.get("answer")),
+      "change:response": () => element.take(model.get("response")),
     };
     for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
     el.append(element);

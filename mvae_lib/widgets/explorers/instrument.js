@@ -1,7 +1,7 @@
 // What the instruments have in common: a frame around the players' <mvae-player>, the way to Python and back, colours,
 // and melodies as short texts. Each instrument is a class of its own file that `define` makes an element of.
 //
-// An instrument works in three places. With Python (anywidget), it asks and plays the answer: one question is on its way
+// An instrument works in three places. With Python (anywidget), it asks and plays the response: one question is on its way
 // at a time, and of those that come meanwhile only the newest waits. In a page without Python it plays what was computed
 // before. Where no scripts run, the picture inside the element is seen.
 //
@@ -13,7 +13,7 @@
   if (globalThis.mvaeInstruments?.version >= version) return;
   const kinds = globalThis.mvaeInstruments?.kinds ?? {};
 
-  // How long Python may take before what was computed before is played in place of its answer.
+  // How long Python may take before what was computed before is played in place of its response.
   const PATIENCE_MS = 2000;
 
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -145,7 +145,7 @@
     }
 
     // For the instruments to overwrite: new data; the melody that is shown before anything is played; what is played
-    // where Python does not answer; an answer; the picture.
+    // where Python does not respond; a response; the picture.
     build() {}
     first() {
       return "";
@@ -168,37 +168,37 @@
 
     // ---- Python
 
-    ask(wish) {
-      if (!this.live) return this.fallBack(wish);
-      this.waiting = wish;
+    ask(request) {
+      if (!this.live) return this.fallBack(request);
+      this.waiting = request;
       if (!this.onItsWay) this.send();
     }
 
     send() {
-      const wish = this.waiting;
+      const request = this.waiting;
       this.waiting = null;
-      this.onItsWay = { ...wish, n: `${this.view}${++this.asked}` };
+      this.onItsWay = { ...request, n: `${this.view}${++this.asked}` };
       this.timer = setTimeout(() => this.giveUp(), PATIENCE_MS);
       this.host.ask(this.onItsWay);
     }
 
     giveUp() {
-      const wish = this.waiting ?? this.onItsWay;
+      const request = this.waiting ?? this.onItsWay;
       this.waiting = this.onItsWay = null;
-      this.say("Python does not answer (is it running a cell?). You hear the nearest of what was computed before.");
-      this.fallBack(wish);
+      this.say("Python does not respond (is it running a cell?). You hear the nearest of what was computed before.");
+      this.fallBack(request);
     }
 
-    take(answer) {
-      const mine = answer.n === this.onItsWay?.n;
-      const wish = mine ? this.onItsWay : null;
+    take(response) {
+      const mine = response.n === this.onItsWay?.n;
+      const request = mine ? this.onItsWay : null;
       if (mine) {
         clearTimeout(this.timer);
         this.onItsWay = null;
         if (this.waiting) this.send();
       }
-      this.say(answer.error ?? answer.note ?? "");
-      if (!answer.error) this.show(answer, wish);
+      this.say(response.error ?? response.note ?? "");
+      if (!response.error) this.show(response, request);
     }
 
     say(text) {
@@ -252,8 +252,8 @@
       this.draw();
     }
 
-    // A canvas as large as it is seen, wiped, with a pen in pixels of the page.
-    wiped(canvas) {
+    // A canvas as large as it is seen, cleared, with a pen in pixels of the page.
+    cleared(canvas) {
       const { clientWidth: width, clientHeight: height } = canvas;
       canvas.width = Math.round(width * devicePixelRatio);
       canvas.height = Math.round(height * devicePixelRatio);
@@ -298,8 +298,8 @@
       else this.given = data;
     }
 
-    take(answer) {
-      this.instrument?.take(answer);
+    take(response) {
+      this.instrument?.take(response);
     }
   }
 

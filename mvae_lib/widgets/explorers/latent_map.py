@@ -83,25 +83,25 @@ class LatentMap(Instrument):
 
     def pick(self, point: int) -> np.ndarray:
         """What a click on that point does; returns the tokens `[T]`."""
-        return self.ask(point=int(point))
+        return self.send_request(point=int(point))
 
     def go(self, x: float, y: float) -> np.ndarray:
         """What a drag to that place (in the units of `points`) does; returns the tokens `[T]`."""
         across, up = (np.array([x, y]) - self._low) / self._span
-        return self.ask(x=float(across), y=float(up))
+        return self.send_request(x=float(across), y=float(up))
 
-    def react(self, wish: Json) -> Json:
+    def react(self, request: Json) -> Json:
         """A point's melody, or what is decoded at a place."""
-        if "point" in wish:
-            point = wish["point"]
+        if "point" in request:
+            point = request["point"]
             self.z, self.tokens = self.codes[point], self.all_tokens[point]
             return {"point": point, "clip": clip(self.tokens), "title": self.titles[point]}
-        place = self._low + np.array([wish["x"], wish["y"]]) * self._span
+        place = self._low + np.array([request["x"], request["y"]]) * self._span
         where = torch.from_numpy(place).to(self.codes.dtype)
-        self.hear(self._locate(where[None])[0])
+        self.play(self._locate(where[None])[0])
         near = np.square((self.points - place) / self._span).sum(1).argmin()
         title = f"between melodies, near “{self.titles[near]}”"
-        return {"clip": clip(self.tokens), "title": title, "x": wish["x"], "y": wish["y"]}
+        return {"clip": clip(self.tokens), "title": title, "x": request["x"], "y": request["y"]}
 
     def in_words(self) -> str:
         """How many melodies there are."""

@@ -2,7 +2,7 @@
 //
 // data: { title, tempo, loop, points: [[x, y], ...] in 0 to 1, titles, titleOf, clips, groups or ramp }
 //   groups: { label, names, of: [index, ...] }        ramp: { label, low, high, of: [0 to 1, or null, ...] }
-// wish: { point } or { x, y }        answer: { clip, title, x, y }
+// request: { point } or { x, y }        response: { clip, title, x, y }
 
 (() => {
   const { define, Instrument, clamp } = globalThis.mvaeInstruments;
@@ -192,22 +192,22 @@ Enter plays, space or k stops"></canvas></div>
       this.ask({ x, y, fromStart });
     }
 
-    show({ clip, title, x, y, point = -1 }, wish) {
-      if (!wish && point < 0) this.place = { x, y, point };
+    show({ clip, title, x, y, point = -1 }, request) {
+      if (!request && point < 0) this.place = { x, y, point };
       if (point >= 0) {
-        if (!wish) this.goTo(point);
-        if (!wish && clip) this.ui.player.setData({ title, melodies: [globalThis.mvaeInstruments.melody(clip)] });
+        if (!request) this.goTo(point);
+        if (!request && clip) this.ui.player.setData({ title, melodies: [globalThis.mvaeInstruments.melody(clip)] });
         return;
       }
       this.ui.about.textContent = title;
-      if (wish) this.hear(clip, title, wish.fromStart);
+      if (request) this.hear(clip, title, request.fromStart);
       else this.ui.player.setData({ title, melodies: [globalThis.mvaeInstruments.melody(clip)] });
       this.draw();
     }
 
-    fallBack(wish) {
-      const point = wish.point ?? this.nearest(wish).point;
-      const fromStart = wish.fromStart && this.heard !== point;
+    fallBack(request) {
+      const point = request.point ?? this.nearest(request).point;
+      const fromStart = request.fromStart && this.heard !== point;
       this.heard = point;
       this.ui.about.textContent = `Nearest: ${this.describe(point)}`;
       this.hovered = point;
@@ -248,7 +248,7 @@ Enter plays, space or k stops"></canvas></div>
 
     draw() {
       if (!this.colours || !this.data.points) return;
-      const { pen, width, height } = this.wiped(this.ui.canvas);
+      const { pen, width, height } = this.cleared(this.ui.canvas);
       pen.strokeStyle = this.colours.muted;
       pen.lineWidth = 0.5;
       const shapes = this.data.groups?.of;

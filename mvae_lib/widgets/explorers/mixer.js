@@ -2,7 +2,7 @@
 //
 // data: { title, tempo, loop, names, gaps, reach, clip, positions, alone: [[clip, ...], ...], changes: [[[...]]] }
 //   alone[i][p]: only slider i is at positions[p]; changes[i][p][j]: how attribute j has changed by that
-// wish: { strengths }        answer: { clip, strengths, changes: [number or null, ...] }
+// request: { strengths }        response: { clip, strengths, changes: [number or null, ...] }
 
 (() => {
   const { define, Instrument, melody, clamp } = globalThis.mvaeInstruments;
@@ -74,13 +74,13 @@
       this.hear(alone[this.moved][place], "edited");
     }
 
-    show({ clip, strengths, changes }, wish) {
+    show({ clip, strengths, changes }, request) {
       if (clip === undefined) return;
-      if (!wish) this.sliders.forEach((slider, index) => (slider.value = strengths[index]));
-      // While the slider is on its way, this is what came for a moment ago: the next answer is near.
+      if (!request) this.sliders.forEach((slider, index) => (slider.value = strengths[index]));
+      // While the slider is on its way, this is what came for a moment ago: the next response is near.
       this.report(changes);
       const edited = strengths.some((strength) => strength) ? "edited" : "as it was";
-      if (wish) this.hear(clip, edited);
+      if (request) this.hear(clip, edited);
       else this.ui.player.setData({ title: edited, melodies: [melody(clip)] });
     }
 

@@ -50,7 +50,7 @@ class AttributeMixer(Instrument):
         self._directions = torch.stack([vector.direction for vector in vectors.values()])  # [A, Z]
         super().__init__(decode, tempo, title, loop=True)
         self.start = encoded(encode, [as_tokens(melody)])[0]  # [Z]
-        self.hear(self.start)
+        self.play(self.start)
         self._base = self._measured(self.tokens[None])[:, 0]  # [A]
         self.changes = dict.fromkeys(self.names, 0.0)
         strengths = reach * torch.tensor(POSITIONS)
@@ -80,14 +80,14 @@ class AttributeMixer(Instrument):
         unknown = set(strengths) - set(self.names)
         if unknown:
             raise ValueError(f"there is no slider {', '.join(sorted(unknown))}; there are: {', '.join(self.names)}")
-        return self.ask(strengths=[float(strengths.get(name, 0.0)) for name in self.names])
+        return self.send_request(strengths=[float(strengths.get(name, 0.0)) for name in self.names])
 
-    def react(self, wish: Json) -> Json:
+    def react(self, request: Json) -> Json:
         """What is decoded with the sliders at these strengths, and by how much each attribute has changed."""
-        self.hear(self._moved(torch.tensor(wish["strengths"], dtype=self.start.dtype)))
+        self.play(self._moved(torch.tensor(request["strengths"], dtype=self.start.dtype)))
         changes = self._measured(self.tokens[None])[:, 0] - self._base
         self.changes = dict(zip(self.names, changes.tolist(), strict=True))
-        return {"clip": clip(self.tokens), "strengths": wish["strengths"], "changes": _numbers(changes)}
+        return {"clip": clip(self.tokens), "strengths": request["strengths"], "changes": _numbers(changes)}
 
     def in_words(self) -> str:
         """The names of the sliders."""

@@ -1,7 +1,7 @@
 // The pad: a square between four melodies. Where it is pressed, their blend is heard.
 //
 // data: { title, tempo, loop, names: [4, in reading order], grid: [[clip, ...], ...] by rows, reads }
-// wish: { x, y } in 0 to 1, from the left and from the top        answer: { clip, x, y }
+// request: { x, y } in 0 to 1, from the left and from the top        response: { clip, x, y }
 
 (() => {
   const { define, Instrument, melody, drawNotes, rows, clamp } = globalThis.mvaeInstruments;
@@ -91,13 +91,13 @@ Enter plays, space or k stops"></canvas></div>
       this.ask({ ...place, fromStart });
     }
 
-    fallBack(wish) {
-      this.hear(this.nearest(wish), "the nearest field", wish.fromStart);
+    fallBack(request) {
+      this.hear(this.nearest(request), "the nearest field", request.fromStart);
     }
 
-    show({ clip, x, y }, wish) {
+    show({ clip, x, y }, request) {
       if (clip === undefined) return;
-      if (wish) return this.hear(clip, "a blend of four", wish.fromStart);
+      if (request) return this.hear(clip, "a blend of four", request.fromStart);
       this.place = { x, y };
       this.ui.about.textContent = this.words(this.place);
       this.ui.player.setData({ title: "a blend of four", melodies: [melody(clip)] });
@@ -134,7 +134,7 @@ Enter plays, space or k stops"></canvas></div>
 
     draw() {
       if (!this.colours || !this.data.grid) return;
-      const { pen, width, height } = this.wiped(this.ui.canvas);
+      const { pen, width, height } = this.cleared(this.ui.canvas);
       const { across, down } = this.fields;
       const [wide, high] = [width / across, height / down];
       const here = { column: Math.round(this.place.x * (across - 1)), row: Math.round(this.place.y * (down - 1)) };

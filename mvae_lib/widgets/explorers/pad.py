@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Way, slerp, slice_grid, slice_through
+from mvae_lib.latent.interpolation import Interpolation, latent_grid, latent_plane, slerp
 from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
 from mvae_lib.widgets.explorers.page import Json, clip, clips
 from mvae_lib.widgets.rolls import make_rolls
@@ -36,7 +36,7 @@ class MelodyPad(Instrument):
         titles: Sequence[str] = ("A", "B", "C", "D"),
         rows: int = 5,
         columns: int = 5,
-        way: Way = slerp,
+        way: Interpolation = slerp,
         tempo: float = 120.0,
         title: str | None = None,
     ) -> None:
@@ -54,21 +54,21 @@ class MelodyPad(Instrument):
 
     def _lay_out(self) -> None:
         self.corners = encoded(self._encode, self._corners)  # [4, Z]
-        z = slice_grid(self.corners, *self._shape, self._way)
+        z = latent_grid(self.corners, *self._shape, self._way)
         self.grid = self.decode(z.flatten(0, 1)).reshape(*self._shape, -1)  # [rows, columns, T]
         self.z, self.tokens = self.corners[0], self.grid[0, 0]
         self.show(names=self._titles, grid=[clips(row) for row in self.grid], reads=True)
 
     def go(self, x: float, y: float) -> np.ndarray:
         """What a press on that place does: from the left and from the top, 0 to 1 each. Returns the tokens `[T]`."""
-        return self.ask(x=float(x), y=float(y))
+        return self.send_request(x=float(x), y=float(y))
 
-    def react(self, wish: Json) -> Json:
+    def react(self, request: Json) -> Json:
         """What is decoded at a place."""
-        self.hear(slice_through(self.corners, *(torch.tensor(wish[name]) for name in ("x", "y")), self._way))
-        return {"clip": clip(self.tokens), "x": wish["x"], "y": wish["y"]}
+        self.play(latent_plane(self.corners, *(torch.tensor(request[name]) for name in ("x", "y")), self._way))
+        return {"clip": clip(self.tokens), "x": request["x"], "y": request["y"]}
 
-    def take(self, place: str, tokens: np.ndarray, name: str) -> None:
+    def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
         """A melody from a file takes the place of a corner, "0" to "3"."""
         self._corners[int(place)], self._titles[int(place)] = tokens, name
         self._lay_out()
