@@ -73,7 +73,7 @@ class Instrument:
         return self.element.locator("input[type=range]").nth(number)
 
     def answered(self) -> list[dict]:
-        """The wishes that Python of straw has heard."""
+        """The requests that reached Python."""
         return self.page.evaluate("requests")
 
 
@@ -103,7 +103,7 @@ def show(browser, tmp_path):
 
 @pytest.fixture
 def live(show):
-    """The same with a Python that answers each wish through the instrument itself, or is silent while `deaf`."""
+    """The same with a Python that responds to each request through the instrument itself, or is silent while `deaf`."""
 
     def open_page(instrument, **options) -> Instrument:
         shown = show(instrument, **options)
@@ -118,7 +118,7 @@ def live(show):
             globalThis.deaf = false;
             const element = {shown.root};
             element.ask = async (request) => {{
-                wishes.push(request);
+                requests.push(request);
                 if (!deaf) element.take(await python(request));
             }};
             element.giveFile = (place, name, bytes) => (globalThis.file = [place, name, bytes.byteLength]);
