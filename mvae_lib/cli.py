@@ -20,7 +20,6 @@ from tqdm import tqdm
 from mvae_lib import evaluation, latent, pretrained, training
 from mvae_lib.data.folk import WINDOW_BARS, MelodyDataset, folk_melodies
 from mvae_lib.evaluation import report
-from mvae_lib.models import generate as decoding
 from mvae_lib.models.config import Configuration, ModelConfig, get_config, list_configs, to_dict
 from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.music.audio import synthesize, write_wav
@@ -62,7 +61,7 @@ def train(name: str, out: Path, updates: int | None, seed: int | None, every: in
     print(f"{name}: {size}; updates {run.update} to {run.config.updates}, checkpoints in {out} every {every}")
     for record in training.train(run, show_progress=sys.stderr.isatty()):
         if record.update % every == 0 or record.update == run.config.updates:
-            losses = {key: getattr(record, key) for key in ("loss", "distortion", "rate")}
+            losses = {"loss": record.loss, "distortion": record.metrics["distortion"], "rate": record.metrics["rate"]}
             finite = {key: value for key, value in losses.items() if math.isfinite(value)}
             checkpoints.save_checkpoint(out, run, name, finite)
             told = ", ".join(f"{key} {value:.2f}" for key, value in losses.items())
@@ -114,11 +113,10 @@ def sample(checkpoint: Path, n: int, temperature: float | None, seed: int, out: 
     """Write `n` melodies decoded from draws of the prior."""
     model, _ = _melody_model(checkpoint)
     generator = torch.Generator().manual_seed(seed)
-    choice = decoding.greedy if temperature is None else decoding.temperature(temperature, generator)
     stems = _numbered("sample", n)
     for first in range(0, n, _BATCH):
         batch = stems[first : first + _BATCH]
-        _write(model.sample(len(batch), generator, choice), batch, out, wav)
+        _write(model.sample(len(batch), generator, temperature=temperature), batch, out, wav)
     print(f"{n} melodies are in {out}")
 
 

@@ -22,8 +22,8 @@ from mvae_lib.data.folk import BOOKS, MelodyDataset, transpose_to_all_keys
 from mvae_lib.data.ngram import NGram
 from mvae_lib.evaluation.report import Accuracy, Evaluation, Scores
 from mvae_lib.models.autoencoder import VAE
-from mvae_lib.models.encoders import Posterior, reparameterize
 from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.models.posterior import Posterior, reparameterize
 from mvae_lib.music.melody import NO_EVENT, VOCABULARY, is_note_on
 from mvae_lib.training.objectives import (
     BITS_PER_NAT,
@@ -103,13 +103,13 @@ def evaluate(
     device = next(model.parameters()).device
     tokens = torch.from_numpy(data.tokens).to(device)
     batches = tokens.split(batch)
-    posterior = Posterior(*(torch.cat(part) for part in zip(*map(model.encode, batches), strict=True)))
+    posterior = Posterior.cat([model.posterior(rows) for rows in batches])
     pairs = list(zip(posterior.mu.split(batch), batches, strict=True))
     forced = torch.cat([model.logits(mu, rows).argmax(-1) for mu, rows in pairs])
-    free = torch.cat([model.decode(mu, steps=rows.shape[1]) for mu, rows in pairs])
+    free = model.decode(posterior.mu)
     distortion, iwae = _bounds(model, posterior, batches, k, generator)
     chosen = torch.randperm(len(tokens), generator=generator, device=device)[:mutual_information_windows]
-    some = Posterior(*(part[chosen] for part in posterior))
+    some = posterior[chosen]
     information = decompose_kl(reparameterize(some, generator), *some).mutual_information.mean()
 
     true, decoded = data.tokens, {"teacher_forced": forced.cpu().numpy(), "free_running": free.cpu().numpy()}
