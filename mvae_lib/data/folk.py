@@ -68,13 +68,9 @@ class MelodyDataset(Dataset):
         """The books of these windows, in the order of BOOKS."""
         return tuple(book for book in BOOKS if (self.source == book).any())
 
-    def tune_of(self, window: int) -> TuneInfo:
-        """The tune that a window is taken from."""
-        return self.tunes[self.tune[window]]
-
     def title(self, window: int) -> str:
         """The title of the tune that a window is taken from."""
-        return self.tune_of(window).title
+        return self.tunes[self.tune[window]].title
 
     def windows_of(self, title: str) -> np.ndarray:
         """The windows of the tune of this title, by bar. Raises ValueError that names similar titles."""

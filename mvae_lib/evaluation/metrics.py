@@ -18,7 +18,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.data.folk import BOOKS, MelodyDataset, transpose_to_all_keys
+from mvae_lib.data.dataset import Dataset
+from mvae_lib.data.folk import transpose_to_all_keys
 from mvae_lib.data.ngram import NGram
 from mvae_lib.evaluation.report import Accuracy, Evaluation, Scores
 from mvae_lib.models.autoencoder import VAE
@@ -75,7 +76,7 @@ class Baselines:
     ngram: NGram
 
 
-def fit_baselines(train: MelodyDataset, order: int = 5) -> Baselines:
+def fit_baselines(train: Dataset, order: int = 5) -> Baselines:
     """The baselines of a training split; `order` of the n-gram, which counts in every key."""
     counts = np.stack([(train.tokens == token).sum(0) for token in range(VOCABULARY)])
     return Baselines(counts.argmax(0).astype(train.tokens.dtype), NGram(transpose_to_all_keys(train.tokens), order))
@@ -84,14 +85,14 @@ def fit_baselines(train: MelodyDataset, order: int = 5) -> Baselines:
 @torch.no_grad()
 def evaluate(
     model: MusicVAE | VAE,
-    data: MelodyDataset,
+    data: Dataset,
     baselines: Baselines,
     generator: torch.Generator | None,
     k: int = 16,
     batch: int = 512,
     mutual_information_windows: int = 2048,
 ) -> Evaluation:
-    """All measures of a melody model on all windows of `data`, and by book.
+    """All measures of a melody model on all windows of `data`, and by source.
 
     `k` draws of z for each window give the distortion and the IWAE bound. The mutual information compares all pairs of
     windows, so it is estimated from `mutual_information_windows` of them, drawn at random, where there are more. The
@@ -142,7 +143,7 @@ def evaluate(
         mutual_information_windows=len(chosen),
         mutual_information_ceiling_bits=mutual_information_ceiling(len(chosen)) * BITS_PER_NAT,
         whole=scores(np.ones(len(true), bool)),
-        by_book={book: scores(data.book == book) for book in BOOKS if (data.book == book).any()},
+        by_book={source: scores(data.source == source) for source in data.sources},
     )
 
 
@@ -159,7 +160,7 @@ def _bounds(
     return torch.stack(distortions).mean(0), iwae_bound(torch.stack(weights))
 
 
-def _check_match(model: MusicVAE | VAE, data: MelodyDataset, baselines: Baselines, k: int) -> None:
+def _check_match(model: MusicVAE | VAE, data: Dataset, baselines: Baselines, k: int) -> None:
     config, steps = model.config, data.tokens.shape[1]
     if config.vocab_sizes != (VOCABULARY,) or config.control:
         raise ValueError("melodies can be evaluated with a model of one head of 90 classes and no control signal only")

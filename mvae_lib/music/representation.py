@@ -77,10 +77,10 @@ class Representation:
         return partial(transposition.transposed, pitched=self.pitched)
 
     def random_transpose(self, tokens: np.ndarray, rng: np.random.Generator, semitones: int = 5) -> np.ndarray:
-        """Each window of a batch `[B, steps(, tracks)]` moved by its own interval, drawn from -`semitones` to +`semitones`.
+        """Each window of a batch `[B, steps(, tracks)]` moved by its own interval.
 
-        Where an interval would carry a note out of its range, the widest that does not is taken. Without pitches, the
-        batch comes back as it is.
+        It is drawn evenly from -`semitones` to +`semitones`, or is the widest that leaves no note outside its range.
+        Without pitches, the batch comes back as it is.
         """
         if not any(self.pitched):
             return tokens
