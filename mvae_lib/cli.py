@@ -27,7 +27,7 @@ from mvae_lib.models import generate as decoding
 from mvae_lib.models.config import ModelConfig, get_config, list_configs, to_dict
 from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.music.audio import write_wav
-from mvae_lib.music.files import choose_window, list_file, printable, read_windows
+from mvae_lib.music.files import choose_window, list_file, printable, read_windows, sentences
 from mvae_lib.music.representation import Representation, Windows, get_representation
 from mvae_lib.training import checkpoints, fit
 from mvae_lib.training.checkpoints import CheckpointError
@@ -148,7 +148,7 @@ def reconstruct(
     stems = _numbered(file.stem, len(chosen))
     _write(tokens, [f"{stem}-original" for stem in stems], kind, out, wav)
     _write(decoded, [f"{stem}-reconstruction" for stem in stems], kind, out, wav)
-    for reason in found.reasons:
+    for reason in sentences(found):
         _say(f"left out: {reason}")
     right = (decoded == tokens).reshape(*tokens.shape[:2], -1).all(-1)  # [windows, steps]
     for stem, index, steps in zip(stems, chosen, right, strict=True):

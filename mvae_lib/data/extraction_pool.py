@@ -31,7 +31,7 @@ class FileWindows:
     track: np.ndarray  # [windows], counted from 0
     bar: np.ndarray  # [windows], counted from 1
     names: tuple[str, ...]  # of the tracks of the windows
-    reasons: tuple[str, ...]  # why parts of the file gave none
+    reasons: tuple[tuple[str, int, str], ...]  # (kind, notes, sentence) of each part of the file that gave none
     error: str = ""
 
     def to_bytes(self) -> bytes:
@@ -48,7 +48,7 @@ class FileWindows:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             words = json.loads(arrays["words"].tobytes())
             tokens, track, bar = arrays["tokens"], arrays["track"], arrays["bar"]
-        names, reasons, error = tuple(words["names"]), tuple(words["reasons"]), words["error"]
+        names, reasons, error = tuple(words["names"]), tuple(map(tuple, words["reasons"])), words["error"]
         if not len(tokens) == len(track) == len(bar) == len(names) or bool(error) == bool(len(tokens)):
             raise ValueError("the parts of the entry do not fit together")
         return cls(tokens, track, bar, names, reasons, error)
@@ -67,7 +67,7 @@ def extract_file(path: str | Path, representation: str, bars: int) -> FileWindow
             np.array([source.instrument for source in found.sources], np.int64),
             np.array([source.bar for source in found.sources], np.int64),
             tuple(str(source.name) for source in found.sources),
-            tuple(map(str, found.reasons)),
+            tuple(map(_parts, found.reasons)),
         )
     except ModuleNotFoundError:
         raise
@@ -159,6 +159,12 @@ class _Reader:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):  # what was not yet written has no reader any more
                     pipe.close()
+
+
+def _parts(reason: object) -> tuple[str, int, str]:
+    """(kind, notes, sentence) of a reason, which may be a plain sentence."""
+    text = str(getattr(reason, "text", reason))
+    return str(getattr(reason, "kind", "")), int(getattr(reason, "notes", 0)), text
 
 
 def _nothing(error: str) -> FileWindows:

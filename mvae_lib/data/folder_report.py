@@ -16,7 +16,7 @@ _WIDEST = 76  # characters of a reason in the table
 
 @dataclass
 class LeftOut:
-    """One reason: how often it was met, of which kind ("files", "tracks" or "windows"), and for example where."""
+    """One reason, how often it was met and for example where; of "files", "tracks", "notes" or "windows"."""
 
     kind: str
     reason: str
@@ -56,7 +56,7 @@ class FolderReport:
             f"{printable(self.folder, 80)}: {self.used:,} of {self.files:,} files gave {sum(self.windows.values()):,} "
             f"windows of {self.bars} bars ({parts})"
         ]
-        rows = [item for kind in ("files", "tracks", "windows") for item in self.of_kind(kind)]
+        rows = [item for kind in ("files", "tracks", "notes", "windows") for item in self.of_kind(kind)]
         for item in rows[:_SHOWN]:
             examples = ", ".join(printable(name) for name in item.examples)
             kind = item.kind if item.count > 1 else item.kind[:-1]

@@ -151,8 +151,8 @@ def _assemble(
     for name, (_, found) in zip(names, read, strict=True):
         if found.error:
             report.add("files", found.error, name)
-        for reason in found.reasons:
-            report.add("tracks", reason, name)
+        for kind_of_reason, notes, text in found.reasons:
+            report.add("notes" if notes else "tracks", kind_of_reason or text, name, notes or 1)
     used = [index for index, (_, found) in enumerate(read) if not found.error]
     report.used = len(used)
     if not used:

@@ -6,9 +6,10 @@ Chapter: 01.
 from collections.abc import Callable
 
 from mvae_lib.data.dataset import Dataset
-from mvae_lib.data.folk import folk_melodies
+from mvae_lib.data.folk import WINDOW_BARS, folk_melodies
 
-SHIPPED: dict[str, Callable[[int, str], Dataset]] = {"melody": folk_melodies}  # (bars, split) -> data
+# By representation: what loads a split, from (bars, split), and the bars for which there are windows.
+SHIPPED: dict[str, tuple[Callable[[int, str], Dataset], tuple[int, ...]]] = {"melody": (folk_melodies, WINDOW_BARS)}
 
 
 def shipped_data(representation: str, bars: int, split: str) -> Dataset:
@@ -18,6 +19,11 @@ def shipped_data(representation: str, bars: int, split: str) -> Dataset:
     FileNotFoundError for a damaged or missing file.
     """
     if representation not in SHIPPED:
-        there_are = ", ".join(SHIPPED)
-        raise ValueError(f"no data set of {representation} comes with the course (there are: {there_are})")
-    return SHIPPED[representation](bars, split)
+        raise ValueError(f"no data set of {representation} comes with the course (of these: {', '.join(SHIPPED)})")
+    load, there_are = SHIPPED[representation]
+    if bars not in there_are:
+        raise ValueError(
+            f"the {representation} data of the course has windows of {' and '.join(map(str, there_are))} bars only, "
+            f"and {bars} are asked for; use MIDI files of your own"
+        )
+    return load(bars, split)

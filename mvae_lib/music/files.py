@@ -54,7 +54,7 @@ def choose_window(found: Windows, path: str | Path, bars: int, track: int | None
         tracks = sorted({where.instrument for where in found.sources})
         raise ValueError(
             f"{path}: track {track} has no window of {bars} bars; these have: {', '.join(map(str, tracks))}"
-            + (f" ({'; '.join(found.reasons[:3])})" if found.reasons else "")
+            + (f" ({'; '.join(sentences(found)[:3])})" if found.reasons else "")
         )
     chosen = [index for index in of_track if bar in (None, found.sources[index].bar)]
     if not chosen:
@@ -64,6 +64,11 @@ def choose_window(found: Windows, path: str | Path, bars: int, track: int | None
             f"there are windows at {there_are} (one that repeats an earlier one is left out)"
         )
     return chosen[0]
+
+
+def sentences(found: Windows) -> list[str]:
+    """Why parts of a file gave nothing, in words."""
+    return [str(getattr(reason, "text", reason)) for reason in found.reasons]
 
 
 def list_file(path: str | Path, bars: int = 2, representation: str = "melody") -> str:
@@ -93,7 +98,7 @@ def list_file(path: str | Path, bars: int = 2, representation: str = "melody") -
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows
     ]
-    lines += [f"left out: {printable(reason, 200)}" for reason in (found.reasons if found else reasons)]
+    lines += [f"left out: {printable(reason, 200)}" for reason in (sentences(found) if found else reasons)]
     return "\n".join(line.rstrip() for line in lines)
 
 

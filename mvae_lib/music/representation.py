@@ -28,7 +28,7 @@ class Windows(Protocol):
 
     tokens: np.ndarray  # [windows, steps], or [windows, steps, tracks]
     sources: Sequence[Any]  # of each window, with .instrument (counted from 0), .name and .bar (counted from 1)
-    reasons: Sequence[str]  # why parts of the file gave nothing
+    reasons: Sequence[Any]  # why parts of the file gave nothing: with .kind, .notes and .text, or sentences
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ def fit(
 
     Chapter: 03 on.
     """
+    if every < 1:
+        raise ValueError(f"every must be at least 1 update, not {every}")
     run, name = prepare(config, data, out, seed, updates, device)
     for _ in advance(run, name, out, every, show_progress):
         pass
@@ -84,8 +86,6 @@ def advance(
     run: loop.TrainingRun, name: str, out: str | Path, every: int = 500, show_progress: bool = True
 ) -> Iterator[loop.Record]:
     """Train until the run's updates are done; the record of each update for which a checkpoint was written."""
-    if every < 1:
-        raise ValueError(f"every must be at least 1 update, not {every}")
     for record in loop.train(run, show_progress=show_progress):
         if record.update % every == 0 or record.update == run.config.updates:
             losses = {key: float(value) for key, value in losses_of(record).items() if math.isfinite(value)}
