@@ -9,8 +9,9 @@ Reading (`midi_file`, `midi_track`):
   tempo and metre events there is a reason.
 - A note ends with its note-off, with the next onset of its pitch on its channel and track, with all-notes-off
   (controllers 120 and 123) or with the track, whatever comes first.
-- A file may have 1 MiB, 256 tracks, 100,000 notes and 40,000 quarter notes (10,000 bars of 4/4); a quarter note may
-  have 1 to 32,767 ticks. Frames per second (SMPTE) have no bars and are refused.
+- A file may have 1 MiB, 256 tracks, 512 instruments, 100,000 notes, 20,000 tempo and metre events and 40,000 quarter
+  notes (10,000 bars of 4/4); a quarter note may have 1 to 32,767 ticks. Frames per second (SMPTE) have no bars and are
+  refused.
 
 Bars (`bars`):
 
@@ -21,7 +22,7 @@ Bars (`bars`):
   it. Bars of other metres, and bars that a change of metre cuts short, are left out. `assume_metre="4/4"` ignores what
   the file says and counts bars of that metre from its beginning.
 
-Melodies (here):
+Melodies (`lines`, and the windows here):
 
 - Notes go to the nearest 16th and keep one step at least.
 - A line is what one track plays on one channel, whatever its program; drums (channel 10) are left out. Of notes that
@@ -35,32 +36,23 @@ Chapter: 01. Source: Roberts et al. 2018, section 5.1, and the public reference 
 """
 
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mvae_lib.music.bars import Bars, find_bars, metre_of, nearest_step
-from mvae_lib.music.melody import (
-    FIRST_NOTE_ON,
-    MAX_PITCH,
-    MIN_PITCH,
-    NO_EVENT,
-    NOTE_OFF,
-    STEPS_PER_BAR,
-    Note,
-    is_note_on,
-    pitch_name,
-)
-from mvae_lib.music.midi_file import DRUM_CHANNEL, MidiError, Music, Reason, read_bytes, read_music
+from mvae_lib.music.bars import metre_of
+from mvae_lib.music.lines import Account, Line, Source, find_lines, skyline
+from mvae_lib.music.melody import NO_EVENT, NOTE_OFF, STEPS_PER_BAR, is_note_on
+from mvae_lib.music.midi_file import MidiError, Music, Reason, read_bytes, read_music
 
 if TYPE_CHECKING:
     import pretty_midi
 
-MAX_NAME = 40  # characters
+__all__ = ["Extraction", "NoMelodyError", "Reason", "Source", "extract_melodies", "melody_from_midi", "skyline"]
+
 MAX_REASONS = 8  # that a message spells out
 MAX_WINDOWS = 2**16
 MAX_TOKENS = 2**24  # which is 65,536 windows of 16 bars
@@ -73,17 +65,6 @@ class NoMelodyError(MidiError):
     """
 
     extraction: "Extraction | None" = None
-
-
-class Source(NamedTuple):
-    """Where a melody or window begins: the instrument (counted from 0), its name, and the bar (counted from 1).
-
-    An instrument is what one track plays on one channel.
-    """
-
-    instrument: int
-    name: str
-    bar: int
 
 
 @dataclass(frozen=True)
@@ -99,38 +80,6 @@ class Extraction:
     reasons: tuple[Reason, ...]
     note_ons: int
     notes_used: int
-
-
-@dataclass(frozen=True)
-class _Line:
-    """The melodies of one instrument on the common axis of its `bars`.
-
-    `start` `[notes]` has the step of each onset, `bar_of_note` its bar counted from `first_bar`; `tokens` `[steps]` the
-    whole line from that bar on; `melody` `[bars]` the number of the melody that each bar belongs to (-1: none).
-    """
-
-    source: Source
-    bars: Bars
-    first_bar: int
-    bar_of_note: np.ndarray
-    tokens: np.ndarray
-    melody: np.ndarray
-
-    def melody_bars(self) -> np.ndarray:
-        """How many bars each melody has: `[melodies]`."""
-        return np.bincount(self.melody[self.melody >= 0])
-
-
-class _Account:
-    """The reasons so far."""
-
-    def __init__(self, reasons: Iterable[Reason]) -> None:
-        self.reasons = list(reasons)
-
-    def add(self, kind: str, notes: int, text: str) -> None:
-        """`text` with the notes in place of {}; nothing where there are none."""
-        if notes:
-            self.reasons.append(Reason(kind, int(notes), text.format(f"{notes} note{'s' if notes > 1 else ''}")))
 
 
 def extract_melodies(
@@ -184,9 +133,8 @@ def melody_from_midi(
     label, read, lines, account = _load(music, assume_metre, cut_at_tempo_changes)
     longest = np.zeros(0, np.uint8)
     for line in lines:
-        lengths = line.melody_bars()
-        first = int(np.argmax(line.melody == lengths.argmax()))
-        whole = slice(first * STEPS_PER_BAR, (first + int(lengths.max())) * STEPS_PER_BAR)
+        note = int(np.argmax(line.melody_end - line.melody_begin))
+        whole = slice(line.melody_begin[note] * STEPS_PER_BAR, line.melody_end[note] * STEPS_PER_BAR)
         longest = max(longest, line.tokens[whole], key=len)
     if not len(longest):
         nothing = Extraction(np.zeros((0, 0), np.uint8), (), tuple(account.reasons), read.note_ons, 0)
@@ -194,27 +142,9 @@ def melody_from_midi(
     return longest.copy()
 
 
-def skyline(notes: Iterable[Note]) -> list[Note]:
-    """The highest of the notes that begin together, each ending no later than the next begins; in order of time."""
-    notes = list(notes)
-    if not notes:
-        return []
-    pitch, start, end = np.array(notes, np.int64).T
-    kept, ends = _skyline(pitch, start, end)
-    return [notes[index]._replace(end=int(end)) for index, end in zip(kept, ends, strict=True)]
-
-
-def _skyline(pitch: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The indices of the notes that `skyline` keeps, in order of time, and their ends."""
-    order = np.lexsort((end, pitch, start))
-    last_at_step = np.append(np.diff(start[order]) > 0, True)
-    kept = order[last_at_step]
-    return kept, np.minimum(end[kept], np.append(start[kept][1:], end[kept][-1]))
-
-
 def _load(
     music: "str | Path | bytes | pretty_midi.PrettyMIDI", assume_metre: str | None, cut_at_tempo_changes: bool
-) -> tuple[str, Music, Iterator[_Line], _Account]:
+) -> tuple[str, Music, Iterator[Line], Account]:
     """How to call the file, what it holds, its lines, and the reasons, which grow as the lines are taken."""
     if assume_metre is not None:
         metre_of(assume_metre)
@@ -230,8 +160,8 @@ def _load(
             read = read_music(_bytes_of(music))
     except MidiError as error:
         raise MidiError(f"{label}: {error}") from error.__cause__
-    account = _Account(read.reasons)
-    return label, read, _lines(read, account, assume_metre, cut_at_tempo_changes), account
+    account = Account(read.reasons)
+    return label, read, find_lines(read, account, assume_metre, cut_at_tempo_changes), account
 
 
 def _bytes_of(midi: "pretty_midi.PrettyMIDI") -> bytes:
@@ -243,86 +173,17 @@ def _bytes_of(midi: "pretty_midi.PrettyMIDI") -> bytes:
     return buffer.getvalue()
 
 
-def _lines(music: Music, account: _Account, assume_metre: str | None, cut: bool) -> Iterator[_Line]:
-    """The line of each instrument that has melodies."""
-    key = music.notes["track"] * 16 + music.notes["channel"]
-    in_order = np.argsort(key, kind="stable")
-    instruments, firsts = np.unique(key[in_order], return_index=True)
-    bars_of_track: dict[int, Bars] = {}
-    lost: Counter[str] = Counter()  # to metres without bars of 16 steps, over all instruments
-    for index, rows in enumerate(np.split(in_order, firsts[1:]) if len(instruments) else []):
-        track, channel = divmod(int(instruments[index]), 16)
-        source = Source(index, music.names[track][:MAX_NAME], 0)
-        if channel == DRUM_CHANNEL:
-            account.add("drums", len(rows), f"{_name(source)}: {{}} of drums")
-            continue
-        scope = track if music.independent else 0
-        if scope not in bars_of_track:
-            bars_of_track = {scope: find_bars(music, scope, assume_metre, cut)}
-        notes = music.notes[rows]
-        in_range = (notes["pitch"] >= MIN_PITCH) & (notes["pitch"] <= MAX_PITCH)
-        piano = f"{pitch_name(MIN_PITCH)} to {pitch_name(MAX_PITCH)}"
-        outside = f"{_name(source)}: {{}} of {len(notes)} lie outside {piano}"
-        account.add("outside the piano", len(notes) - np.count_nonzero(in_range), outside)
-        line = _line(notes[in_range], bars_of_track[scope], source, account, lost, cut)
-        if line:
-            yield line
-    for metre, count in lost.items():
-        hint = "and a melody needs bars of 16 (or 8, in pairs); assume_metre='4/4' counts bars of 4/4 in spite of it"
-        account.add("metre", count, f"{metre}, {hint} ({{}})")
-
-
-def _line(
-    notes: np.ndarray, bars: Bars, source: Source, account: _Account, lost: Counter[str], cut: bool
-) -> _Line | None:
-    """The line of one instrument's `notes`, or None where no bar of 16 steps has any."""
-    stretch, step = bars.place(notes["start"])
-    refused, count = np.unique(bars.refused[stretch], return_counts=True)
-    lost.update({bars.metres[metre]: int(n) for metre, n in zip(refused, count, strict=True) if metre >= 0})
-    inside = (step >= 0) & (step < bars.count[stretch] * STEPS_PER_BAR)
-    why = "a change of metre or tempo" if cut else "a change of metre"
-    in_cut_bars = np.count_nonzero(~inside & (bars.refused[stretch] < 0))
-    account.add("bar cut short", in_cut_bars, f"{_name(source)}: {{}} in bars that {why} cuts short")
-    if not inside.any():
-        return None
-    notes, stretch, step = notes[inside], stretch[inside], step[inside]
-    end = nearest_step(notes["end"] - bars.tick[stretch], bars.division)
-    end = np.clip(end, step + 1, bars.count[stretch] * STEPS_PER_BAR)
-    base = bars.base[stretch] * STEPS_PER_BAR
-    kept, end = _skyline(notes["pitch"], base + step, base + end)
-    account.add("below the highest", len(notes) - len(kept), f"{_name(source)}: {{}} begin together with a higher one")
-    return _on_axis(notes["pitch"][kept], (base + step)[kept], end, bars, source)
-
-
-def _on_axis(pitch: np.ndarray, start: np.ndarray, end: np.ndarray, bars: Bars, source: Source) -> _Line:
-    """The monophonic notes of a line, in order of time, as tokens; cut into melodies at a bar of silence."""
-    cuts = np.flatnonzero(start[1:] - end[:-1] >= STEPS_PER_BAR)
-    begin = np.append(0, start[cuts + 1] // STEPS_PER_BAR)  # bar of each melody
-    begin[0] = first_bar = start[0] // STEPS_PER_BAR
-    stop = -(-np.append(end[cuts], end[-1]) // STEPS_PER_BAR)
-    total = int(stop[-1] - first_bar)
-    edges = np.zeros((2, total + 1), np.int64)
-    edges[0, begin - first_bar] = 1
-    edges[1, stop - first_bar] = 1
-    begun, ended = edges.cumsum(axis=1)[:, :-1]
-    melody = np.where(begun > ended, begun - 1, -1)
-    start, end = start - first_bar * STEPS_PER_BAR, end - first_bar * STEPS_PER_BAR
-    tokens = np.zeros(total * STEPS_PER_BAR + 1, np.uint8)
-    tokens[end] = NOTE_OFF
-    tokens[start] = pitch - MIN_PITCH + FIRST_NOTE_ON
-    return _Line(source, bars, int(first_bar), start // STEPS_PER_BAR, tokens[:-1], melody)
-
-
-def _window_bars(line: _Line, bars: int) -> np.ndarray:
+def _window_bars(line: Line, bars: int) -> np.ndarray:
     """The first bar of each window that lies in one melody and in which a note begins: `[windows]`."""
-    if len(line.melody) < bars:
-        return np.zeros(0, np.int64)
-    first, last = line.melody[: len(line.melody) - bars + 1], line.melody[bars - 1 :]
-    onsets = np.append(0, np.cumsum(np.bincount(line.bar_of_note, minlength=len(line.melody))))
-    return np.flatnonzero((first >= 0) & (first == last) & (onsets[bars:] > onsets[:-bars]))
+    # Of each note, the windows that hold it; the notes are in order of time, so what overlaps is counted once.
+    first = np.maximum(line.bar - bars + 1, line.melody_begin)
+    last = np.minimum(line.bar, line.melody_end - bars)
+    first = np.maximum(first, np.append(0, np.maximum.accumulate(last)[:-1] + 1))
+    counts = np.maximum(last - first + 1, 0)
+    return np.repeat(first - np.append(0, np.cumsum(counts)[:-1]), counts) + np.arange(counts.sum())
 
 
-def _windows(line: _Line, first_bars: np.ndarray, steps: int) -> np.ndarray:
+def _windows(line: Line, first_bars: np.ndarray, steps: int) -> np.ndarray:
     """The canonical tokens `[windows, steps]` of the windows that begin in these bars of a line."""
     if not len(first_bars):
         return np.zeros((0, steps), np.uint8)
@@ -333,28 +194,25 @@ def _windows(line: _Line, first_bars: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _account_for(
-    line: _Line, bars: int, kept: np.ndarray, looked_at: np.ndarray, all_starts: np.ndarray, account: _Account
+    line: Line, bars: int, kept: np.ndarray, looked_at: np.ndarray, all_starts: np.ndarray, account: Account
 ) -> int:
     """Count the notes of a line that are in no window that was kept; returns how many are in one."""
     in_kept, in_looked_at, in_any = (_covered(line, first, bars) for first in (kept, looked_at, all_starts))
-    name, longest = _name(line.source), int(line.melody_bars().max())
-    short = f"{name}: {{}} in melodies shorter than a window (the longest has {longest} of the {bars} bars)"
-    if longest >= bars:
-        short = f"{name}: {{}} in melodies shorter than the {bars} bars of a window"
-    account.add("melody too short", np.count_nonzero(~in_any), short)
-    repeated = f"{name}: {{}} only in windows that repeat earlier ones"
-    account.add("repeated", np.count_nonzero(in_looked_at & ~in_kept), repeated)
-    beyond = f"{name}: {{}} after the first windows, which are as many as are kept"
-    account.add("too many windows", np.count_nonzero(in_any & ~in_looked_at), beyond)
+    longest = int((line.melody_end - line.melody_begin).max())
+    short = f"in melodies shorter than the {bars} bars of a window"
+    if longest < bars:
+        short = f"in melodies shorter than a window (the longest has {longest} of the {bars} bars)"
+    account.add("melody too short", line.source, np.count_nonzero(~in_any), short)
+    repeated = np.count_nonzero(in_looked_at & ~in_kept)
+    account.add("repeated", line.source, repeated, "only in windows that repeat earlier ones")
+    beyond = np.count_nonzero(in_any & ~in_looked_at)
+    account.add("too many windows", line.source, beyond, "after the first windows, which are as many as are kept")
     return int(np.count_nonzero(in_kept))
 
 
-def _covered(line: _Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
+def _covered(line: Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
     """Which notes of a line begin in windows of `bars` bars that begin in these bars: `[notes]`."""
-    edges = np.zeros(len(line.melody) + 1, np.int64)
-    edges[first_bars] += 1
-    edges[first_bars + bars] -= 1
-    return np.cumsum(edges)[line.bar_of_note] > 0
+    return np.searchsorted(first_bars, line.bar, "right") > np.searchsorted(first_bars, line.bar - bars, "right")
 
 
 def _nothing(text: str, found: Extraction) -> NoMelodyError:
@@ -363,7 +221,3 @@ def _nothing(text: str, found: Extraction) -> NoMelodyError:
     error = NoMelodyError(f"{text}; {reasons}" + (f"; and {more} more reasons" if more > 0 else ""))
     error.extraction = found
     return error
-
-
-def _name(source: Source) -> str:
-    return f"instrument {source.instrument}" + (f" ({source.name})" if source.name else "")

@@ -16,7 +16,7 @@ _BEGINNINGS = (
     (0, rb"FORM....AIF", _AUDIO.format("AIFF")),
     (0, rb"fLaC", _AUDIO.format("FLAC")),
     (0, rb"OggS", _AUDIO.format("Ogg")),
-    (0, rb"ID3|\xff[\xe2-\xff]", _AUDIO.format("MP3")),
+    (0, rb"ID3|\xff[\xe2\xe3\xf2-\xfb]", _AUDIO.format("MP3")),
     (4, rb"ftyp", _AUDIO.format("MP4")),
     (0, rb"%PDF", "a PDF document; a music scanning program has to read the notes first"),
     (0, rb"\s*(?i:<!doctype html|<html)", "a web page, perhaps one that was saved in place of the file it links to"),

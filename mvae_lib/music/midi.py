@@ -8,8 +8,7 @@ Chapter: 01. Source: the Standard MIDI Files specification 1.0.
 """
 
 import io
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import mido
@@ -18,7 +17,7 @@ import pretty_midi
 
 from mvae_lib._files import write_whole
 from mvae_lib.music.melody import STEPS_PER_QUARTER, Note, notes_to_tokens, tokens_to_notes
-from mvae_lib.music.midi_file import MidiError, Music, read_bytes, read_music
+from mvae_lib.music.midi_file import DRUM_CHANNEL, MidiError, Music, read_bytes, read_music
 
 __all__ = ["MidiError", "midi_to_tokens", "notes_to_midi", "read_midi", "tokens_to_midi", "write_midi"]
 
@@ -105,13 +104,10 @@ def read_midi(path: str | Path) -> pretty_midi.PrettyMIDI:
 
 
 def _as_pretty_midi(music: Music) -> pretty_midi.PrettyMIDI:
-    """pretty_midi reads our events in place of the file's, which are sound: each note has an end, later than its start.
-
-    It keeps a table with the time of every tick, so that a fine time grid is made coarser.
-    """
+    """Our notes with pretty_midi's times; an instrument is what one track plays on one channel with one program."""
     division = music.division
     ticks = int(music.notes["end"].max(initial=0))
-    if division % STEPS_PER_QUARTER or ticks > MAX_TICKS:
+    if division % STEPS_PER_QUARTER or ticks > MAX_TICKS:  # a grid that is finer, or lies between the 16ths
         division = RESOLUTION if ticks * RESOLUTION <= MAX_TICKS * music.division else STEPS_PER_QUARTER * 30
 
     def rescaled(tick: int) -> int:
@@ -119,42 +115,26 @@ def _as_pretty_midi(music: Music) -> pretty_midi.PrettyMIDI:
 
     changes = [
         *(
-            (rescaled(metre.tick), "time_signature", {"numerator": metre.numerator, "denominator": metre.denominator})
+            (metre.tick, mido.MetaMessage("time_signature", numerator=metre.numerator, denominator=metre.denominator))
             for metre in music.metres
-            if metre.tick <= ticks
         ),
-        *((rescaled(tempo.tick), "set_tempo", {"tempo": tempo.microseconds}) for tempo in music.tempos),
+        *((tempo.tick, mido.MetaMessage("set_tempo", tempo=tempo.microseconds)) for tempo in music.tempos),
+        (ticks, mido.MetaMessage("end_of_track")),
     ]
-    events = [(tick, mido.MetaMessage(kind, **values)) for tick, kind, values in changes if tick <= rescaled(ticks)]
-    file = mido.MidiFile(ticks_per_beat=division, charset="utf-8", tracks=[_in_time(events)])
-    for number, name in enumerate(music.names):
-        notes = music.notes[music.notes["track"] == number].tolist()
-        if notes:
-            file.tracks.append(mido.MidiTrack([mido.MetaMessage("track_name", name=name)]))
-            file.tracks[-1].extend(_in_time(_events(notes, rescaled, division // STEPS_PER_QUARTER)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return pretty_midi.PrettyMIDI(mido_object=file, charset="utf-8")
-
-
-def _events(notes: list[tuple], rescaled: Callable[[int], int], step: int) -> list[tuple[int, mido.Message]]:
-    """(tick, event) of notes of one track; a note of no length gets a step."""
-    events, programs = [], {}
-    for _, channel, program, pitch, velocity, start, end in notes:
-        on, off = rescaled(start), rescaled(end)
-        if programs.get(channel, 0) != program:
-            programs[channel] = program
-            events.append((on, mido.Message("program_change", channel=channel, program=program)))
-        events.append((on, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-        end_event = mido.Message("note_off", channel=channel, note=pitch)
-        events.append((off if off > on else on + step, end_event))
-    return events
-
-
-def _in_time(events: list[tuple[int, mido.Message]]) -> mido.MidiTrack:
-    """A track of events at absolute ticks: in order of time, ends of notes before beginnings."""
-    events.sort(key=lambda pair: (pair[0], pair[1].type != "note_off"))
-    now = 0
-    for tick, event in events:
-        event.time, now = tick - now, tick
-    return mido.MidiTrack(event for _, event in events)
+    track, now = mido.MidiTrack(), 0
+    for tick, change in sorted(changes, key=lambda change: change[0]):
+        if tick <= ticks:
+            track.append(change.copy(time=rescaled(tick) - now))
+            now = rescaled(tick)
+    midi = pretty_midi.PrettyMIDI(mido_object=mido.MidiFile(ticks_per_beat=division, tracks=[track]))
+    instruments: dict[tuple[int, int, int], pretty_midi.Instrument] = {}
+    for number, channel, program, pitch, velocity, start, end in music.notes.tolist():
+        key = number, channel, program
+        if key not in instruments:
+            instruments[key] = pretty_midi.Instrument(program, channel == DRUM_CHANNEL, music.names[number])
+        first, last = rescaled(start), rescaled(end)
+        last = last if last > first else first + division // STEPS_PER_QUARTER  # a note of no length gets a step
+        times = midi.tick_to_time(first), midi.tick_to_time(last)
+        instruments[key].notes.append(pretty_midi.Note(velocity, pitch, *times))
+    midi.instruments.extend(instruments.values())
+    return midi
