@@ -181,7 +181,7 @@ def test_sound_is_written_beside_the_midi_and_lasts_two_bars(checkpoint):
     assert Path("deep/er/sample-1.mid").exists()
 
 
-def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_rebuilt(checkpoint, capsys):
+def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_reconstructed(checkpoint, capsys):
     music = np.concatenate([TUNE, np.where(TUNE > 1, TUNE + 2, TUNE)])  # four bars, of which the windows are two
     write_midi(tokens_to_midi(music), Path("long.mid"))
     run("reconstruct", checkpoint, "long.mid", "--out", "out")
@@ -190,7 +190,7 @@ def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_rebuilt(checkpo
     rebuilt = load_model(checkpoint).reconstruct(torch.from_numpy(windows)).numpy()
     for number, (window, other) in enumerate(zip(windows, rebuilt, strict=True), 1):
         assert (tokens_in(Path(f"out/long-{number}-original.mid")) == window).all()
-        assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-rebuilt.mid"))) == tokens_to_notes(other)
+        assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-reconstruction.mid"))) == tokens_to_notes(other)
         assert f"from bar {number}: {(other == window).sum()} of 32 steps" in told
     assert f"all: {(rebuilt == windows).mean():.3f} of the steps" in told
 
@@ -245,7 +245,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
             run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3, "--every", 2)
     assert end.value.code == 130
     assert read_metadata("broken").update == 2  # the third update had no checkpoint
-    run("train", "mel_2bar", "--out", "broken", "--resume")
+    run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3)
     first, second = (load_model(folder).state_dict() for folder in ("unbroken", "broken"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     facts = read_metadata("broken")
@@ -258,7 +258,6 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
     assert "nothing to do" in capsys.readouterr().out
     assert contents(Path("broken")) == before
     for options, reason in (
-        (("mel_2bar", "--updates", 9), "go on with it by --resume"),
         (("mel_2bar", "--resume", "--seed", 4, "--updates", 5), "seed 3"),
         (("cat-mel_2bar_small", "--resume", "--updates", 5), "another configuration"),
     ):
@@ -375,8 +374,8 @@ def without_facts() -> None:
         (lambda: Path("bad").write_bytes(pickle.dumps({"weights": [1.0]})), "pickles"),
         (without_facts, "cannot be read"),
         (cut_short, "cut short"),
-        (lambda: save_small(Path("bad"), replace(SMALL, vocab_sizes=(512,))), "heads of 512 classes"),
-        (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of depth 3"),
+        (lambda: save_small(Path("bad"), replace(SMALL, vocab_sizes=(512,))), "tracks of 512 classes"),
+        (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of 3"),
         (lambda: save_small(Path("bad"), replace(SMALL, steps=20)), "no whole bars"),
     ],
 )
@@ -398,10 +397,10 @@ def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
     ("arguments", "reason"),
     [
         ("train mel_3bar --out out", "there are: cat-mel_2bar_small"),
-        ("train hierdec-trio_16bar --out out", "a model of melodies alone"),
+        ("train hierdec-trio_16bar --out out", "tracks of 90, 90, 512 classes"),
         ("train cat-mel_2bar_med_chords --out out", "control signal"),
         ("train mel_2bar --out out --updates 1 --resume", "leave out --resume"),
-        ("train mel_2bar --out model --updates 1", "name another folder"),
+        ("train mel_2bar --out model --updates 1", "a model alone"),
         ("train mel_2bar --out model --resume", "a model alone"),
         ("train mel_2bar --out tune.mid", "tune.mid"),
         ("train mel_2bar --out out --updates 1 --device cuda", "leave out --device"),
@@ -410,6 +409,9 @@ def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
         ("sample model --out tune.mid", "tune.mid"),
         ("evaluate model --json nowhere/result.json", "create it first"),
         ("evaluate one_bar", "windows of 2 and 16 bars only"),
+        ("train mel_2bar --bars 3 --out out", "windows of 2 and 16 bars only"),
+        ("train mel_2bar --data nowhere --out out", "no folder nowhere"),
+        ("evaluate model --data tune.mid", "is a file"),
     ],
 )
 def test_names_and_folders_that_cannot_be_used(arguments, reason, checkpoint, tune, capsys, monkeypatch):

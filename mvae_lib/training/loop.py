@@ -38,7 +38,7 @@ from tqdm.auto import tqdm
 
 from mvae_lib.models.config import TrainingConfig
 from mvae_lib.models.latent_model import LatentModel, check_control, check_tokens
-from mvae_lib.music.melody import FIRST_NOTE_ON, VOCABULARY
+from mvae_lib.music.representation import Representation, get_representation
 from mvae_lib.training import schedules
 from mvae_lib.training.objectives import Batch, Objective, elbo_objective
 
@@ -149,7 +149,10 @@ def train(run: TrainingRun, objective: Objective | None = None, show_progress: b
                 if parameter.grad is not None:
                     parameter.grad /= scale
             norm = clip_grad_norm_(parameters, config.clip_norm)
-            figures = [torch.as_tensor(value, dtype=torch.float64, device=norm.device) for value in (loss, norm, *metrics.values())]
+            figures = [
+                torch.as_tensor(value, dtype=torch.float64, device=norm.device)
+                for value in (loss, norm, *metrics.values())
+            ]
             loss, norm, *values = torch.stack(
                 [figure.detach() for figure in figures]
             ).tolist()  # the only wait for a GPU
@@ -185,7 +188,8 @@ def next_batch(run: TrainingRun, step: int) -> Batch:
         steps = first + torch.arange(bars * bar, device=tokens.device)  # [batch, steps of the shorter window]
         tokens, control = cut_windows(tokens, steps), None if control is None else cut_windows(control, steps)
     if config.transposition:
-        tokens = transpose_batch(tokens, config.transposition, run.generator)
+        kind = get_representation(run.model.config.representation)
+        tokens = transpose_batch(tokens, config.transposition, run.generator, kind)
     return Batch(tokens, control)
 
 
@@ -231,15 +235,19 @@ def cut_windows(values: Tensor, steps: Tensor) -> Tensor:
     return values[rows, steps]
 
 
-def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator) -> Tensor:
-    """`data.folk.random_transpose` where the tokens `[batch, steps]` are: the same law, on any device."""
-    sounding = tokens >= FIRST_NOTE_ON
-    tokens = tokens.long()
-    lowest = torch.where(sounding, tokens, VOCABULARY - 1).amin(1)
-    highest = torch.where(sounding, tokens, FIRST_NOTE_ON).amax(1)
+def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator, kind: Representation) -> Tensor:
+    """`Representation.random_transpose` where the tokens `[batch, steps(, tracks)]` are: the same law, on any device."""
+    tokens, axes = tokens.long(), list(range(1, tokens.ndim))
+    spans = torch.tensor([span or (1, 0) for span in kind.pitched], device=tokens.device)  # 1 to 0: no class moves
+    lowest, highest = spans.unbind(1) if tokens.ndim == 3 else spans[0]
+    moving = (tokens >= lowest) & (tokens <= highest)
+    down = torch.where(moving, tokens - lowest, semitones).amin(
+        axes
+    )  # [batch], semitones until a note leaves its range
+    up = torch.where(moving, highest - tokens, semitones).amin(axes)
     shift = torch.randint(-semitones, semitones + 1, (len(tokens),), generator=generator, device=tokens.device)
-    shift = shift.clamp(FIRST_NOTE_ON - lowest, VOCABULARY - 1 - highest)
-    return tokens + sounding * shift.unsqueeze(1)
+    shift = torch.minimum(torch.maximum(shift, -down), up)
+    return tokens + moving * shift.view(-1, *(1,) * len(axes))
 
 
 def fingerprint(tokens: ArrayLike, control: ArrayLike | None = None) -> str:
@@ -253,10 +261,12 @@ def fingerprint(tokens: ArrayLike, control: ArrayLike | None = None) -> str:
 
 
 def _check_options(model: LatentModel, training: TrainingConfig) -> None:
-    if training.transposition and model.config.vocab_sizes != (VOCABULARY,):
-        raise ValueError(
-            f"only melodies (one track of {VOCABULARY} classes) are transposed, and this model has tracks of "
-            f"{model.config.vocab_sizes} classes; set transposition to 0"
-        )
+    if training.transposition:
+        kind = get_representation(model.config.representation)
+        if kind.transpose is None or kind.vocab_sizes != model.config.vocab_sizes:
+            raise ValueError(
+                f"{kind.name} with tracks of {model.config.vocab_sizes} classes cannot be transposed; "
+                "set transposition to 0"
+            )
     if training.curriculum and max(bars for bars, _ in training.curriculum) > model.config.bars:
         raise ValueError(f"a stage of the curriculum is longer than the model's {model.config.bars} bars")

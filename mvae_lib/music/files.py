@@ -1,0 +1,122 @@
+"""Music out of files of any format that the library reads: windows of a representation, or one melody that is chosen.
+
+    a = read_melody("a.mid")                                  # the first window of 2 bars: tokens [32]
+    b = read_melody("b.mid", bars=2, track=3, bar=17)         # the window of track 3 that begins at bar 17
+    print(list_file("b.mid"))                                 # what tracks and windows there are
+
+Chapter: 00.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from mvae_lib.music.representation import Windows, get_representation
+
+MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
+SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
+_LONGEST_NAME = 40
+_RANGES = 6  # of bars that a message spells out
+
+
+def read_windows(path: str | Path, bars: int = 2, representation: str = "melody") -> Windows:
+    """All windows of `bars` bars in a file, with where each comes from and why parts of the file gave none.
+
+    Raises ValueError, naming the file and the reason, where it holds none or cannot be read.
+    """
+    if Path(path).suffix.lower() in SCORE_SUFFIXES:
+        from mvae_lib.music.scores import read_musicxml  # not above: music21 takes a moment
+
+        return read_musicxml(path, bars)
+    return get_representation(representation).from_midi(path, bars)
+
+
+def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: int | None = None) -> np.ndarray:
+    """One melody of a MIDI or MusicXML file: tokens `[steps]` of `bars` bars, the first window or the one chosen.
+
+    `track` counts the tracks with notes from 0, `bar` the bars of the file from 1, both as `list_file` shows them.
+    Raises ValueError, naming the file and the reason, where there is no such window.
+
+    Chapter: 00.
+    """
+    found = read_windows(path, bars)
+    return found.tokens[choose_window(found, path, bars, track, bar)]
+
+
+def choose_window(found: Windows, path: str | Path, bars: int, track: int | None = None, bar: int | None = None) -> int:
+    """The first window of a track that begins at a bar; None: of any track, at any bar.
+
+    Raises ValueError that says which windows there are.
+    """
+    of_track = [index for index, where in enumerate(found.sources) if track in (None, where.instrument)]
+    if not of_track:
+        tracks = sorted({where.instrument for where in found.sources})
+        raise ValueError(
+            f"{path}: track {track} has no window of {bars} bars; these have: {', '.join(map(str, tracks))}"
+            + (f" ({'; '.join(sentences(found)[:3])})" if found.reasons else "")
+        )
+    chosen = [index for index in of_track if bar in (None, found.sources[index].bar)]
+    if not chosen:
+        there_are = bar_ranges([found.sources[index].bar for index in of_track])
+        raise ValueError(
+            f"{path}: no window of {bars} bars{'' if track is None else f' of track {track}'} begins at bar {bar}; "
+            f"there are windows at {there_are} (one that repeats an earlier one is left out)"
+        )
+    return chosen[0]
+
+
+def sentences(found: Windows) -> list[str]:
+    """Why parts of a file gave nothing, in words."""
+    return [str(getattr(reason, "text", reason)) for reason in found.reasons]
+
+
+def list_file(path: str | Path, bars: int = 2, representation: str = "melody") -> str:
+    """What a file holds, as a table: its tracks with names and notes, their windows, and why parts gave none.
+
+    Raises ValueError, naming the file and the reason, for a file that cannot be read.
+    """
+    try:
+        found, reasons = read_windows(path, bars, representation), []
+    except ValueError as error:
+        found, reasons = None, str(error).removeprefix(f"{path}: ").split("; ")
+    sources = found.sources if found else ()
+    tracks = {where.instrument: (where.name, "") for where in sources}
+    if Path(path).suffix.lower() not in SCORE_SUFFIXES:
+        from mvae_lib.music.midi import read_midi
+
+        instruments = read_midi(path).instruments
+        tracks = {
+            index: (item.name, f"{len(item.notes):,}" + (" (drums)" if item.is_drum else ""))
+            for index, item in enumerate(instruments)
+        }
+    rows = [("track", "name", "notes", f"windows of {bars} bars, by the bar at which they begin")]
+    for index, (name, notes) in sorted(tracks.items()):
+        own = [where.bar for where in sources if where.instrument == index]
+        rows.append((str(index), printable(name), notes, f"{len(own):,}" + (f": {bar_ranges(own)}" if own else "")))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows
+    ]
+    lines += [f"left out: {printable(reason, 200)}" for reason in (sentences(found) if found else reasons)]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def bar_ranges(bars: list[int]) -> str:
+    """[1, 2, 3, 7] -> 'bars 1 to 3, 7'; of many ranges only the first few are spelt out."""
+    ranges: list[list[int]] = []
+    for bar in sorted(set(bars)):
+        if ranges and bar == ranges[-1][1] + 1:
+            ranges[-1][1] = bar
+        else:
+            ranges.append([bar, bar])
+    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in ranges[:_RANGES]]
+    more = f" and {len(ranges) - _RANGES} more ranges" if len(ranges) > _RANGES else ""
+    return f"bar{'s' if len(bars) > 1 else ''} {', '.join(told)}{more}"
+
+
+def printable(text: str, longest: int | None = _LONGEST_NAME) -> str:
+    """A name out of a file, fit to be shown: one line of `longest` characters at most, without control characters."""
+    text = re.sub(r"\s+", " ", text).strip()
+    text = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return text if longest is None or len(text) <= longest else text[: longest - 1] + "…"
