@@ -12,6 +12,7 @@ from mvae_lib.data.folk import random_transpose
 from mvae_lib.models.config import ModelConfig, TrainingConfig
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
+from mvae_lib.music.representation import MELODY
 from mvae_lib.training.loop import (
     _batch_rows,
     cut_windows,
@@ -329,7 +330,7 @@ def test_transposing_on_the_device_is_what_datasets_does(dtype):
     tokens = tokens.astype(dtype)
     drawn = torch.randint(-5, 6, (500,), generator=torch.Generator().manual_seed(7)).numpy()
     assert set(drawn) == set(range(-5, 6))
-    moved = transpose_batch(torch.from_numpy(tokens), 5, torch.Generator().manual_seed(7))
+    moved = transpose_batch(torch.from_numpy(tokens), 5, torch.Generator().manual_seed(7), MELODY)
     assert np.array_equal(moved.numpy(), random_transpose(tokens, Drawn(drawn)))
     assert not np.array_equal(moved.numpy(), tokens)
 

@@ -37,7 +37,7 @@ from mvae_lib.training.objectives import (
 
 
 def step_accuracy(decoded: ArrayLike, tokens: ArrayLike) -> float:
-    """The share of all steps (of all tracks) whose class is decoded exactly: two arrays `[B, T(, tracks)]` -> 0 to 1."""
+    """The share of all steps whose class is decoded exactly: two arrays `[B, T(, tracks)]` -> 0 to 1."""
     decoded, tokens = _same_shape(decoded, tokens)
     return float((decoded == tokens).mean())
 

@@ -149,13 +149,9 @@ def train(run: TrainingRun, objective: Objective | None = None, show_progress: b
                 if parameter.grad is not None:
                     parameter.grad /= scale
             norm = clip_grad_norm_(parameters, config.clip_norm)
-            figures = [
-                torch.as_tensor(value, dtype=torch.float64, device=norm.device)
-                for value in (loss, norm, *metrics.values())
-            ]
-            loss, norm, *values = torch.stack(
-                [figure.detach() for figure in figures]
-            ).tolist()  # the only wait for a GPU
+            told = (loss.detach(), norm, *metrics.values())
+            figures = [torch.as_tensor(value, dtype=torch.float64, device=norm.device) for value in told]
+            loss, norm, *values = torch.stack(figures).tolist()  # the only wait for a GPU
             if norm < config.skip_norm:  # false for NaN too
                 run.optimizer.param_groups[0]["lr"] = rate
                 run.optimizer.step()
@@ -236,7 +232,7 @@ def cut_windows(values: Tensor, steps: Tensor) -> Tensor:
 
 
 def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator, kind: Representation) -> Tensor:
-    """`Representation.random_transpose` where the tokens `[batch, steps(, tracks)]` are: the same law, on any device."""
+    """`Representation.random_transpose` where the tokens `[batch, steps(, tracks)]` are, by the same law."""
     tokens, axes = tokens.long(), list(range(1, tokens.ndim))
     spans = torch.tensor([span or (1, 0) for span in kind.pitched], device=tokens.device)  # 1 to 0: no class moves
     lowest, highest = spans.unbind(1) if tokens.ndim == 3 else spans[0]
