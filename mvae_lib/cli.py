@@ -18,12 +18,11 @@ import torch
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from mvae_lib import evaluation, latent, pretrained, training
+from mvae_lib import evaluation, pretrained, training
 from mvae_lib.data.dataset import Dataset
 from mvae_lib.data.midi_folder import midi_folder
 from mvae_lib.data.shipped import shipped_data
 from mvae_lib.evaluation import report
-from mvae_lib.models import generate as decoding
 from mvae_lib.models.config import ModelConfig, get_config, list_configs, to_dict
 from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.music.audio import write_wav
@@ -110,11 +109,11 @@ def sample(
     """Write `n` windows decoded from samples of the prior."""
     model, kind, _ = _load(checkpoint)
     generator = torch.Generator().manual_seed(seed)
-    sampler = _sampler(temperature, top_p, generator)
+    options = {"temperature": temperature, "top_p": top_p}
     stems = _numbered("sample", n)
     for first in range(0, n, _BATCH):
         batch = stems[first : first + _BATCH]
-        _write(model.sample(len(batch), generator, sampler), batch, kind, out, wav)
+        _write(model.sample(len(batch), generator, **options), batch, kind, out, wav)
     _say(f"{n} samples are in {out}")
 
 
@@ -142,9 +141,8 @@ def reconstruct(
     chosen = [first] if bar is not None else [i for i, s in enumerate(found.sources) if track in (None, s.instrument)]
     left, chosen = len(chosen) - n, chosen[:n]
     tokens = found.tokens[chosen]
-    sampler = _sampler(temperature, top_p, torch.Generator().manual_seed(seed))
-    batches = torch.from_numpy(tokens).split(_BATCH)
-    decoded = torch.cat([model.reconstruct(batch, sampler) for batch in batches]).numpy()
+    options = {"temperature": temperature, "top_p": top_p, "generator": torch.Generator().manual_seed(seed)}
+    decoded = model.reconstruct(tokens, **options).numpy()
     stems = _numbered(file.stem, len(chosen))
     _write(tokens, [f"{stem}-original" for stem in stems], kind, out, wav)
     _write(decoded, [f"{stem}-reconstruction" for stem in stems], kind, out, wav)
@@ -188,10 +186,8 @@ def interpolate(
         found = _read(file, bars, kind)
         with _as_mistakes(ValueError):
             ends.append(found.tokens[choose_window(found, file, bars, own_track, own_bar)])
-    sampler = _sampler(temperature, top_p, torch.Generator().manual_seed(seed))
-    start, end = model.encode(torch.from_numpy(np.stack(ends))).mu
-    z = (latent.slerp if path == "slerp" else latent.lerp)(start, end, torch.linspace(0, 1, points))
-    decoded = torch.cat([model.decode(part, sampler) for part in z.split(_BATCH)])
+    options = {"temperature": temperature, "top_p": top_p, "generator": torch.Generator().manual_seed(seed)}
+    decoded = model.interpolate(*ends, points, path, **options)
     _write(decoded, _numbered("point", points), kind, out, wav)
     _say(f"{points} points, from {a.name} to {b.name}, are in {out}")
 
@@ -240,7 +236,7 @@ def _check_device(device: str) -> None:
 def _kind(config: ModelConfig, label: object) -> tuple[Representation, int]:
     """The representation of a model and the bars of its window."""
     with _as_mistakes(ValueError):
-        kind = get_representation(getattr(config, "representation", "melody"))
+        kind = get_representation(config.representation)
     if config.vocab_sizes != kind.vocab_sizes or config.control:
         found = f"tracks of {', '.join(map(str, config.vocab_sizes))} classes and a control signal of {config.control}"
         wanted = f"tracks of {', '.join(map(str, kind.vocab_sizes))} classes, as {kind.name} has, and no control signal"
@@ -283,12 +279,6 @@ def _list(files: Sequence[Path], bars: int, kind: Representation) -> None:
     for file in dict.fromkeys(files):
         with _as_mistakes(ValueError):
             _say(f"{file}\n{list_file(file, bars, kind.name)}")
-
-
-def _sampler(temperature: float | None, top_p: float | None, generator: torch.Generator) -> decoding.Sampler:
-    if top_p is not None:
-        return decoding.top_p(top_p, generator, temperature or 1.0)
-    return decoding.greedy if temperature is None else decoding.temperature(temperature, generator)
 
 
 def _say(text: str) -> None:

@@ -23,7 +23,7 @@ from mvae_lib.data.folk import data_folder, folk_melodies
 from mvae_lib.data.midi_folder import midi_folder
 from mvae_lib.evaluation.metrics import accuracy
 from mvae_lib.evaluation.report import load
-from mvae_lib.latent.interpolation import lerp, slerp
+from mvae_lib.latent import lerp, slerp
 from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, get_config, list_configs
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import is_note_on, tokens_to_notes

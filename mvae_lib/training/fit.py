@@ -20,8 +20,6 @@ from mvae_lib.music.representation import get_representation
 from mvae_lib.training import checkpoints, loop
 from mvae_lib.training.storage import FACTS, CheckpointError
 
-_LOSSES = ("loss", "distortion", "rate")
-
 
 def fit(
     config: str | Configuration,
@@ -63,21 +61,20 @@ def prepare(
     """The run in `out`, begun or gone on with, and the name of its configuration; arguments and errors as in `fit`."""
     configuration = get_config(config) if isinstance(config, str) else config
     data = training_part(configuration, data)
-    control = {} if data.control is None else {"control": data.control}
     out = Path(out)
     if (out / FACTS).exists():
         facts = checkpoints.read_metadata(out)
         if seed not in (None, facts.seed):
             raise CheckpointError(f"the run in {out} has the seed {facts.seed}; give this one, or another folder")
         begun = replace(configuration.training, updates=facts.configuration.training.updates)
-        run = checkpoints.resume(out, data.tokens, device, replace(configuration, training=begun), **control)
+        run = checkpoints.resume(out, data.tokens, device, replace(configuration, training=begun), data.control)
         if updates is not None:
             run.config = replace(run.config, updates=updates)
         return run, configuration.name
     if updates is not None:
         configuration = replace(configuration, training=replace(configuration.training, updates=updates))
     model = MusicVAE(configuration.model, torch.Generator().manual_seed(seed or 0)).to(device)
-    run = loop.start_run(model, data.tokens, configuration.training, seed or 0, **control)
+    run = loop.start_run(model, data.tokens, configuration.training, seed or 0, control=data.control)
     checkpoints.save_checkpoint(out, run, configuration.name)  # a folder that cannot be used is found out now
     return run, configuration.name
 
@@ -95,14 +92,13 @@ def advance(
 
 def losses_of(record: loop.Record) -> dict[str, float]:
     """What a record tells of the losses, by name, in nats per sequence."""
-    metrics = getattr(record, "metrics", {})
-    return {key: metrics[key] if key in metrics else getattr(record, key) for key in _LOSSES}
+    return {"loss": record.loss, "distortion": record.metrics["distortion"], "rate": record.metrics["rate"]}
 
 
 def training_part(configuration: Configuration, data: Dataset) -> Dataset:
     """The windows of `data` to train on. Raises ValueError where they do not fit the configuration."""
     model, name = configuration.model, configuration.name
-    wanted = getattr(model, "representation", "melody")
+    wanted = model.representation
     if data.representation != wanted:
         raise ValueError(f"{name} is a model of {wanted}, and this data is {data.representation}; load it as {wanted}")
     kind = get_representation(wanted)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Interpolation, latent_grid, latent_plane, slerp
+from mvae_lib.latent import Interpolation, latent_grid, latent_plane, slerp
 from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
 from mvae_lib.widgets.explorers.page import Json, clip, clips
 from mvae_lib.widgets.rolls import make_rolls
