@@ -72,7 +72,7 @@ def extract_file(path: str | Path, representation: str, bars: int) -> FileWindow
     except ModuleNotFoundError:
         raise
     except (ValueError, OSError) as error:
-        return _nothing(str(error).removeprefix(f"{path}: "))
+        return _nothing(_in_general(error, path))
     except Exception as error:  # one file out of thousands must not stop all others
         return _nothing(f"it cannot be read ({type(error).__name__}: {error})")
 
@@ -159,6 +159,15 @@ class _Reader:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):  # what was not yet written has no reader any more
                     pipe.close()
+
+
+def _in_general(error: Exception, path: str | Path) -> str:
+    """What is wrong with a file, in words that other files share: of several reasons, the one that took most notes."""
+    reasons = [_parts(reason) for reason in getattr(getattr(error, "extraction", None), "reasons", ())]
+    if not reasons:
+        return str(error).removeprefix(f"{path}: ")
+    kind, _, text = max(reasons, key=lambda reason: reason[1])
+    return f"no window of this length (most of its notes: {kind or text})"
 
 
 def _parts(reason: object) -> tuple[str, int, str]:

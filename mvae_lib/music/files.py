@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mvae_lib.music.representation import Windows, get_representation
+from mvae_lib.music.representation import SHIPPED, Windows, get_representation
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
@@ -25,7 +25,7 @@ def read_windows(path: str | Path, bars: int = 2, representation: str = "melody"
 
     Raises ValueError, naming the file and the reason, where it holds none or cannot be read.
     """
-    if Path(path).suffix.lower() in SCORE_SUFFIXES:
+    if _is_score(path):
         from mvae_lib.music.scores import read_musicxml  # not above: music21 takes a moment
 
         return read_musicxml(path, bars)
@@ -77,29 +77,39 @@ def list_file(path: str | Path, bars: int = 2, representation: str = "melody") -
     Raises ValueError, naming the file and the reason, for a file that cannot be read.
     """
     try:
-        found, reasons = read_windows(path, bars, representation), []
-    except ValueError as error:
-        found, reasons = None, str(error).removeprefix(f"{path}: ").split("; ")
-    sources = found.sources if found else ()
-    tracks = {where.instrument: (where.name, "") for where in sources}
-    if Path(path).suffix.lower() not in SCORE_SUFFIXES:
-        from mvae_lib.music.midi import read_midi
-
-        instruments = read_midi(path).instruments
-        tracks = {
-            index: (item.name, f"{len(item.notes):,}" + (" (drums)" if item.is_drum else ""))
-            for index, item in enumerate(instruments)
-        }
+        found = read_windows(path, bars, representation)
+    except ValueError as error:  # a readable file without a window has tracks and reasons all the same
+        found = getattr(error, "extraction", None)
+        if found is None:
+            raise
+    tracks = {where.instrument: (where.name, "") for where in found.sources}
+    if get_representation(representation) is SHIPPED.get(representation) and not _is_score(path):
+        tracks = _midi_tracks(path)
     rows = [("track", "name", "notes", f"windows of {bars} bars, by the bar at which they begin")]
     for index, (name, notes) in sorted(tracks.items()):
-        own = [where.bar for where in sources if where.instrument == index]
+        own = [where.bar for where in found.sources if where.instrument == index]
         rows.append((str(index), printable(name), notes, f"{len(own):,}" + (f": {bar_ranges(own)}" if own else "")))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]) for row in rows
     ]
-    lines += [f"left out: {printable(reason, 200)}" for reason in (sentences(found) if found else reasons)]
+    lines += [f"left out: {printable(reason, 200)}" for reason in sentences(found)]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _midi_tracks(path: str | Path) -> dict[int, tuple[str, str]]:
+    """(name, notes) of what each track plays on each channel, counted as `Source.instrument` counts."""
+    from mvae_lib.music.midi_file import DRUM_CHANNEL, read_bytes, read_music
+
+    music = read_music(read_bytes(path))
+    keys, counts = np.unique(music.notes["track"].astype(int) * 16 + music.notes["channel"], return_counts=True)
+    drums = [" (drums)" if key % 16 == DRUM_CHANNEL else "" for key in keys]
+    names = [music.names[key // 16] for key in keys]
+    return {index: (name, f"{counts[index]:,}{drums[index]}") for index, name in enumerate(names)}
+
+
+def _is_score(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in SCORE_SUFFIXES
 
 
 def bar_ranges(bars: list[int]) -> str:
