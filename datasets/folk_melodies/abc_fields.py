@@ -23,7 +23,10 @@ _MODES = {
 }
 _KEY = re.compile(r"(?P<tonic>[A-G])(?P<flat>[#b]?)\s*(?P<mode>[A-Za-z]*)")
 _CLEF = re.compile(r"(?i:clef\s*=\s*\S+|(?:treble|bass|tenor|alto|perc)[1-5]?(?:[+-]8)?(?!\S))")
-_SETTING = re.compile(r"(?P<name>[A-Za-z]+)\s*=\s*(?P<value>\"[^\"]*\"|[^\s\"]+)")
+_SETTING = re.compile(
+    r"\b(?P<name>(?i:clef|middle|transpose|octave|stafflines|(?:sub)?name|s?nm|stem|style|score|sound|shift))"
+    r"\s*=\s*(?P<value>\"[^\"]*\"|[^\s\"]+)"
+)
 _MAX_METRE = 99  # in both places: more is a slip of the pen
 _MAX_SHOWN = 120  # characters of a tune in a message
 

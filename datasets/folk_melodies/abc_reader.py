@@ -45,7 +45,7 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5
 _LENGTH = r"(?P<{0}num>\d*)(?P<{0}slash>/*)(?P<{0}den>\d*)"
 _NOTE = r"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)"
 _DYNAMICS = r"f{1,4}|[0-5]"  # decorations that look like notes
-_DECORATION = rf"!(?!(?!(?:{_DYNAMICS})!)[A-Ga-gz\d,'/]+!)[^!|\s\"\[\]]+!"
+_DECORATION = rf"!(?!(?!(?:{_DYNAMICS})!)[\d,'/]*[A-Ga-gz][A-Ga-gz\d,'/]*!)[^!|\s\"\[\]]+!"
 TOKEN = re.compile(
     r"(?P<space>[\s`\\$*]+|\[\|\]|y\d*|[()])"  # "[|]" is an invisible line to hang a text on
     rf"|(?P<text>\"[^\"]*\")|(?P<grace>\{{[^}}]*\}}-?)|(?P<decoration>{_DECORATION}|[!.~H-Wh-w])"
@@ -196,7 +196,7 @@ class Reader:
         """Read `Z4`, four bars of rest; False where it does not stand at the beginning of a bar."""
         if self.segment.events:
             return False
-        for last in range(self.counted(bars, MAX_BARS, "bars of rest") if bars else 1, 0, -1):
+        for last in range(self.counted(bars, MAX_BARS, f"Z{bars}") if bars else 1, 0, -1):
             self.segment.events.append(Event(None, Fraction(4 * self.metre[0], self.metre[1])))
             if last > 1:  # the bar line behind the last one is written
                 self.draw_bar()
