@@ -8,6 +8,8 @@ from abc_fields import AbcError, key_signature, parse_metre
 from abc_notation import parse_tune, read_header, split_tunes
 from windows import runs
 
+from tools import fuzz_abc
+
 C4, D4, E4, F4, G4, A4, B4, C5 = 60, 62, 64, 65, 67, 69, 71, 72
 
 
@@ -317,3 +319,10 @@ def test_the_work_on_bars_of_a_wrong_length_is_linear(metre):
 
     assert runs(dataclasses.replace(found, bars=Counting(found.bars))) == []
     assert len(looked_at) < 30 * len(found.bars)
+
+
+def test_damaged_texts_give_notes_or_one_clear_refusal():
+    """The full count is `python tools/fuzz_abc.py 3000`."""
+    report = fuzz_abc.fuzz(300, seed=1)
+    assert report.others == []
+    assert min(report.outcomes["read"], report.outcomes["refused"]) > 30

@@ -123,8 +123,6 @@ def parse_tune(text: str) -> Tune:
     header = read_header(text)
     name = f"tune X:{shown(header.get('X', '?'))} ({shown(header.get('T', 'no title'))})"
     try:
-        if "K" not in header:
-            raise AbcError("it has no key (K:), which ends the header")
         notes, bars = _laid_out(_unfolded(Reader().read(_plain(text))))
     except AbcError as error:
         raise AbcError(f"{name}: {error}") from None

@@ -126,6 +126,8 @@ class Reader:
                     self.start_body()
             elif in_body:
                 self.read_music(line)
+        if self.segment is None:
+            raise AbcError("it has no key (K:), which ends the header")
         self.draw_bar(section=True)
         if not any(event.pitch is not None for segment in self.segments for event in segment.events):
             raise AbcError("it has no notes")
