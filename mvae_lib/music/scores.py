@@ -81,12 +81,12 @@ def read_musicxml(path: str | Path, bars: int = 2) -> ScoreWindows:
     """
     music = _parsed(path)
     reasons = []
-    for part in music.parts:
+    for index, part in enumerate(music.parts):
         if interval := _transposes(part):
             name = f" ({part.partName[:40]})" if part.partName else ""
             move = f"{abs(interval)} semitone{'s' * (abs(interval) != 1)} {'lower' if interval < 0 else 'higher'}"
             reasons.append(
-                f"part {len(reasons)}{name} is for a transposing instrument; its notes are read as they sound, {move}"
+                f"instrument {index}{name} is for a transposing instrument; its notes are read as they sound, {move}"
             )
     try:
         found = extract_melodies(_as_midi(music), bars)
