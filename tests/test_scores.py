@@ -108,7 +108,7 @@ def test_what_has_no_tokens_is_refused_with_the_reason(music, reason):
         stream_to_tokens(music)
 
 
-@pytest.mark.parametrize("signature", ["H", "", "G dorian", "Gis"])
+@pytest.mark.parametrize("signature", ["H", "", "G foo", "Gis", "G do"])
 def test_an_unknown_key_is_refused_with_a_hint(signature):
     with pytest.raises(ValueError, match="is no key"):
         tokens_to_stream(random_melody(0, 16), signature)
@@ -151,6 +151,8 @@ def test_every_duration_is_made_of_single_values_that_lie_side_by_side():
         ("Gb", (59, 71), "C-4 C-5"),
         ("Am", (68, 66, 70, 63), "G#4 F#4 B-4 D#4"),
         ("C#m", (72, 60, 69), "B#4 B#3 A4"),
+        ("Ador", (66, 68, 70), "F#4 G#4 B-4"),
+        ("D Mixolydian", (66, 68, 70), "F#4 G#4 B-4"),
         (None, (61, 63, 66, 68, 70), "C#4 E-4 F#4 A-4 B-4"),
     ],
 )

@@ -108,7 +108,7 @@ class Score:
 def score(tokens: np.ndarray, title: str | None = None, key: str | None = None) -> Score:
     """One melody `[steps]` as engraved music, for a notebook to show.
 
-    `key` is a key such as "A major", "F#m" or "Bb"; None estimates it from the notes, as `estimate_key`
+    `key` is a key such as "A major", "F#m", "Bb" or "A Dorian"; None estimates it from the notes, as `estimate_key`
     does. The key decides the signature at the left
     and how black keys are spelt. Raises ValueError for anything but one melody of at most 64 bars, and for an unknown
     key.

@@ -15,13 +15,14 @@ from music21 import clef, key, meter, note, pitch, stream, tempo, tie
 from mvae_lib.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Note, check_tokens, tokens_to_notes
 
 _LINE_OF_FIFTHS = "FCGDAEB"  # F is -1, C 0; each round of seven adds a sharp
-_KEY = re.compile(r"([A-Ga-g])([#♯b♭-]?)\s*(m|min|minor|maj|major)?", re.ASCII)
+_KEY = re.compile(r"([A-Ga-g])([#♯b♭-]?)\s*([A-Za-z]*)")
+_MODES = ("major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian", "ionian", "aeolian")
 
 
 def tokens_to_stream(tokens: np.ndarray, signature: str | None = None, bpm: float | None = 120.0) -> stream.Part:
     """One melody `[steps]` as a music21 part in 4/4, written as musicians write: tied over the bar line and the beat.
 
-    `signature` names a key: "G" or "G major", "Em", "e" or "E minor", "Bb" or "B-"; black keys are spelt as they are in
+    `signature` names a key: "G" or "G major", "Em", "e" or "E minor", "Bb" or "B-", "A Dorian"; black keys are spelt as they are in
     this key (without one, as in C major). `bpm` counts quarter notes a minute, None gives no tempo mark. Raises
     ValueError for anything but one melody and for an unknown key.
 
@@ -49,10 +50,10 @@ def spelling(in_key: key.Key) -> dict[int, str]:
     """How each of the 12 pitch classes is written in a key, as {pitch class: "F#"}; flats are "-", as in music21.
 
     The 12 names lie side by side on the line of fifths. In major they reach from the flat sixth to the sharp first
-    degree (in C: A flat to C sharp), in minor from the flat second to the sharp fourth (in A: B flat to D sharp).
+    degree (in C: A flat to C sharp), in minor from the flat second to the sharp fourth (in A: B flat to D sharp); the
+    church modes follow the one of the two whose third they have.
     """
-    tonic = _LINE_OF_FIFTHS.index(in_key.tonic.step) - 1 + 7 * int(in_key.tonic.alter)
-    lowest = tonic - (4 if in_key.mode == "major" else 5)
+    lowest = in_key.sharps - (4 if in_key.mode in ("major", "lydian", "mixolydian", "ionian") else 2)
     places = range(lowest, lowest + 12)
     names = [_LINE_OF_FIFTHS[(at + 1) % 7] + ("#" if at > 0 else "-") * abs((at + 1) // 7) for at in places]
     return {7 * at % 12: name for at, name in zip(places, names, strict=True)}
@@ -123,8 +124,10 @@ def _spelt(midi: int, names: dict[int, str]) -> pitch.Pitch:
 
 def _key(signature: str) -> key.Key:
     match = _KEY.fullmatch(signature.strip())
-    if not match:
-        raise ValueError(f"{signature!r} is no key; write G or G major, Em or E minor, Bb for B flat major")
-    tonic, sign, mode = match.groups()
-    minor = tonic.islower() if mode is None else mode[:3] in ("m", "min")
-    return key.Key(tonic.upper() + {"♯": "#", "b": "-", "♭": "-"}.get(sign, sign), "minor" if minor else "major")
+    tonic, sign, written = match.groups() if match else ("", "", "?")
+    mode = {"": "minor" if tonic.islower() else "major", "m": "minor"}.get(written)
+    if mode is None and len(written) >= 3:
+        mode = next((mode for mode in _MODES if mode.startswith(written.lower()[:3])), None)
+    if mode is None:
+        raise ValueError(f"{signature!r} is no key; write G or G major, Em or E minor, Bb for B flat major, A dorian")
+    return key.Key(tonic.upper() + {"♯": "#", "b": "-", "♭": "-"}.get(sign, sign), mode)
