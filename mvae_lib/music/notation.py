@@ -22,9 +22,9 @@ _MODES = ("major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locri
 def tokens_to_stream(tokens: np.ndarray, signature: str | None = None, bpm: float | None = 120.0) -> stream.Part:
     """One melody `[steps]` as a music21 part in 4/4, written as musicians write: tied over the bar line and the beat.
 
-    `signature` names a key: "G" or "G major", "Em", "e" or "E minor", "Bb" or "B-", "A Dorian"; black keys are spelt as they are in
-    this key (without one, as in C major). `bpm` counts quarter notes a minute, None gives no tempo mark. Raises
-    ValueError for anything but one melody and for an unknown key.
+    `signature` names a key: "G" or "G major", "Em", "e" or "E minor", "Bb" or "B-", "A Dorian"; black keys are
+    spelt as they are in this key (without one, as in C major). `bpm` counts quarter notes a minute,
+    None gives no tempo mark. Raises ValueError for anything but one melody and for an unknown key.
 
     Chapter: 01.
     """
@@ -53,7 +53,8 @@ def spelling(in_key: key.Key) -> dict[int, str]:
     degree (in C: A flat to C sharp), in minor from the flat second to the sharp fourth (in A: B flat to D sharp); the
     church modes follow the one of the two whose third they have.
     """
-    lowest = in_key.sharps - (4 if in_key.mode in ("major", "lydian", "mixolydian", "ionian") else 2)
+    below = {"major": 4, "lydian": 4, "mixolydian": 4, "ionian": 4, "dorian": 3}.get(in_key.mode, 2)
+    lowest = in_key.sharps - below
     places = range(lowest, lowest + 12)
     names = [_LINE_OF_FIFTHS[(at + 1) % 7] + ("#" if at > 0 else "-") * abs((at + 1) // 7) for at in places]
     return {7 * at % 12: name for at, name in zip(places, names, strict=True)}
