@@ -53,7 +53,7 @@ clean:
 $(VENV)/course: pyproject.toml constraints.txt
 	"$(PYTHON)" -c "import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else 'The course needs Python 3.11, 3.12 or 3.13, and this is ' + sys.version.split()[0] + '. Try: make PYTHON=python3.12')"
 	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e .
+	$(BIN)/python -m pip install -c constraints.txt -e ".[score]"
 	$(BIN)/python -c "open('$@', 'w').close()"
 
 $(VENV)/course-and-tests: $(VENV)/course
