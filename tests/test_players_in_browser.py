@@ -1,4 +1,4 @@
-"""The players in a real browser, on a page that stands alone: they are heard, seen, and driven by mouse and keys."""
+"""The players in a real browser, on a page that stands alone: their sound, their look, and their keys."""
 
 import io
 import os
@@ -9,14 +9,12 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
-from browser import chromium, requests_beyond_this_machine, why_no_browser
+from browser import requests_beyond_this_machine
 
 from mvae_lib.music.melody import Note, notes_to_tokens
 from mvae_lib.plots import palette
 from mvae_lib.widgets import play
 from mvae_lib.widgets.rolls import MAX_TEMPO, MIN_TEMPO
-
-pytestmark = pytest.mark.skipif(why_no_browser() is not None, reason=f"no browser: {why_no_browser()}")
 
 # With silence before each note, so that its beginning can be heard. Steps at tempo 120 are 0.125 s apart.
 NOTES = [Note(60, 2, 6), Note(64, 10, 14), Note(67, 18, 20), Note(67, 24, 30)]
@@ -28,12 +26,6 @@ LOUDNESS = """() => {
     mvae.speakers()?.meter.getFloatTimeDomainData(samples);
     return Math.hypot(...samples) / Math.sqrt(samples.length);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 class Player:
@@ -60,7 +52,7 @@ class Player:
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Opens a page with the given things in it; fails at the end if the page met an error or asked for another host."""
+    """Opens a page with the given things in it; fails at the end if the page met an error or called another host."""
     contexts, errors, strangers = [], [], []
 
     def open_page(*shown, **options) -> Player:

@@ -182,7 +182,7 @@ def test_the_script_is_sent_without_comments():
 
 
 def test_outputs_stay_small():
-    assert len(html_of(play(TOKENS, title="A tune")).encode()) < 25_000
+    assert len(html_of(play(TOKENS, title="A tune")).encode()) < 27_000
     assert len(html_of(play([TOKENS] * 9)).encode()) < 35_000
 
 
@@ -212,7 +212,7 @@ def test_a_player_shows_the_same_page_beside_its_view():
     assert data["text/plain"] == "<Player 'A tune': 4 notes from C4 to G4, 2 bars, tempo 120>"
 
 
-def test_a_player_hears_what_the_page_reports():
+def test_a_player_follows_what_the_page_reports():
     player = Player(TOKENS)
     heard = []
     player.observe(lambda change: heard.append((change["name"], change["new"])), ["playing", "position", "tempo"])
