@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from test_widgets import VISION, cielab, contrast, luminance
+from test_widgets import DUO, DUO_NOTES, DUO_TOKENS, VISION, cielab, contrast, luminance
 
 from mvae_lib.latent.attribute_vectors import AttributeVector
 from mvae_lib.latent.interpolation import lerp
@@ -21,6 +21,7 @@ from mvae_lib.music.midi import notes_to_midi
 from mvae_lib.plots import palette
 from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
 from mvae_lib.widgets.explorers.page import FIRST_LETTER, SERIES, clip, explorer_module, explorer_script
+from mvae_lib.widgets.explorers.pictures import short
 
 KINDS = ("mvae-map", "mvae-blender", "mvae-mixer", "mvae-pad")
 # A vector is at home where it is a melody: z [B, 2] -> the pitches of the notes on the first beat of either bar.
@@ -422,6 +423,76 @@ def test_a_vector_without_a_measure_is_refused():
         AttributeMixer(melody(0, 0), encode, decode, {})
     with pytest.raises(ValueError, match="no slider third; there are: first, second"):
         a_mixer().mix(third=1.0)
+
+
+# ---- Other music than melodies, and names as they come
+
+
+def duo_decode(z: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(DUO_TOKENS)[None].repeat(len(z), 1, 1)
+
+
+def duo_encode(tokens: np.ndarray) -> torch.Tensor:
+    assert tokens.shape[1:] == DUO_TOKENS.shape
+    return torch.eye(len(tokens), 4)
+
+
+def test_explorers_of_several_tracks_play_their_rolls():
+    settings = {"encode": duo_encode, "decode": duo_decode, "representation": DUO}
+    blender = Blender(DUO_TOKENS, DUO_TOKENS, **settings)
+    pad = MelodyPad([DUO_TOKENS] * 4, **settings)
+    vectors = {"low": AttributeVector(torch.ones(4), 1.0)}
+    mixer = AttributeMixer(
+        DUO_TOKENS, vectors=vectors, measures={"low": lambda tokens: tokens[..., 1].mean(1)}, **settings
+    )
+    latent_map = LatentMap(np.eye(2), torch.eye(2), duo_decode, representation=DUO)
+    blender.blend(0.5), pad.go(0.5, 0.5), mixer.mix(low=0.5), latent_map.pick(1)
+    for explorer in (blender, pad, mixer, latent_map):
+        assert explorer.response["clip"]["notes"] == DUO_NOTES
+        assert explorer.tokens.tolist() == DUO_TOKENS.tolist()
+        assert page_data(explorer) == json.loads(json.dumps(explorer.data))
+        assert not explorer.data.get("reads")  # a MIDI file is read as a melody
+    with pytest.raises(ValueError, match=r"\[steps, 2\]"):
+        Blender(DUO_TOKENS[:, 0], DUO_TOKENS[:, 0], **settings)
+
+
+def picture_texts(explorer) -> list[str]:
+    picture = re.search(r'base64,([^"]*)"', html_of(explorer))[1]
+    return list(ElementTree.fromstring(base64.b64decode(picture)).itertext())
+
+
+@pytest.mark.parametrize("letter", ["\ud800", "\x00", "\x1b"])
+def test_letters_that_cannot_be_shown_are_replaced(letter):
+    name = f"a{letter}b"
+    explorers = [
+        a_map(titles=[name] * 4, title=name, color=[name, "c", "c", "c"], label=name),
+        a_blender(titles=[name, "high"], title=name, ways={name: lerp}),
+        a_pad(titles=[name, "b", "c", "d"], title=name),
+        a_mixer(title=name),
+    ]
+    for explorer in explorers:
+        json.dumps(explorer.data, ensure_ascii=False).encode()
+        assert letter not in html_of(explorer) + repr(explorer)
+        assert "a\ufffdb" in picture_texts(explorer)
+    drop(explorers[1], "start", f"{name}.mid", b"hello")
+    assert explorers[1].response["error"].startswith("a\ufffdb.mid")
+
+
+def test_still_pictures_have_titles_and_legends():
+    assert picture_texts(a_map(title="", color=list("yxyx"), label="kind")) == ["kind", "x", "y"]
+    assert picture_texts(a_map(color=[300.0, 20, 20, 20], label="onsets")) == ["A map", "onsets 20", "300"]
+    assert picture_texts(a_pad(title="A pad")) == ["A pad", "a", "b", "c", "d"]
+
+
+def test_numbers_of_a_legend_have_no_exponent():
+    assert [short(number) for number in (300.0, 0, 3.04, 0.0123, -12.3, 1e-30)] == [
+        "300",
+        "0",
+        "3",
+        "0.012",
+        "-12",
+        "0",
+    ]
 
 
 # ---- Colours of groups

@@ -216,7 +216,7 @@ def test_a_click_starts_from_the_beginning(show):
 def test_hovering_names_a_tune_and_plays_nothing(show):
     shown = show(a_map(color=[1.0, 2.0, 3.0, 4.0], label="onsets"))
     shown.mouse.move(*shown.at(0, 1))
-    assert shown.about == "up, onsets 3.0"
+    assert shown.about == "up, onsets 3"
     assert not shown.evaluate("player.playing")
 
 

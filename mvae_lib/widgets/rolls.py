@@ -144,7 +144,7 @@ def _as_list(melody: Melody, kind: Representation | None) -> list:
     if isinstance(melody, (list, tuple)):
         if not melody:
             raise ValueError(f"an empty list has nothing to play; {_SILENCE}")
-        if all(isinstance(item, Integral) for item in melody) or any(isinstance(item, Note) for item in melody):
+        if all(isinstance(item, Integral) for item in melody) or _holds_notes(melody):
             return [melody]
         if tracks > 1 and _depth(melody) == 2:  # lists of one class for each track
             return [_as_array(melody)]
@@ -170,12 +170,14 @@ def _depth(nested: Any) -> int:
 
 def _refuse_tracks(strip: list) -> None:
     """Tokens [steps, tracks] look like many melodies of two or three steps: nobody means those."""
+    if len(strip) == 1 or any(_is_midi(melody) or _holds_notes(melody) for melody in strip):
+        return
     lengths = {len(melody) if hasattr(melody, "__len__") else 0 for melody in strip}
-    if len(strip) > 1 and len(lengths) == 1 and 1 <= min(lengths) < STEPS_PER_QUARTER:
-        (steps,) = lengths
+    if len(lengths) == 1 and 1 <= min(lengths) < STEPS_PER_QUARTER:
+        (steps,), count = lengths, len(strip)
         raise ValueError(
-            f"tokens [{len(strip)}, {steps}] would be {len(strip)} melodies of {steps} steps, less than a beat; for one "
-            f'sequence of {steps} tracks, give its representation: play(tokens, representation="trio")'
+            f"tokens [{count}, {steps}] would be {count} melodies of {steps} steps, each less than a beat; "
+            f'for one sequence of {steps} tracks, give its representation: play(tokens, representation="trio")'
         )
 
 
@@ -185,7 +187,7 @@ def _sounds(melody: Melody, kind: Representation | None) -> tuple[float, list[So
         return _midi_sounds(melody, kind)
     if isinstance(melody, (list, tuple)) and not melody:
         raise ValueError(f"it is empty; {_SILENCE}")
-    if isinstance(melody, (list, tuple)) and any(isinstance(item, Note) for item in melody):
+    if _holds_notes(melody):
         notes = _checked_notes(melody)
         steps = max(note.end for note in notes)
         beats = _whole_bars(steps / STEPS_PER_QUARTER)
@@ -232,6 +234,10 @@ def _as_array(melody: Melody) -> np.ndarray:
         return np.asarray(melody)
     except ValueError:  # lists of different lengths inside a melody
         raise TypeError(f"cannot play a {type(melody).__name__}: give tokens [steps], Notes, or a PrettyMIDI") from None
+
+
+def _holds_notes(melody: Melody) -> bool:
+    return isinstance(melody, (list, tuple)) and any(isinstance(item, Note) for item in melody)
 
 
 def _is_midi(melody: Melody) -> bool:
