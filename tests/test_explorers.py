@@ -84,7 +84,7 @@ def html_of(explorer) -> str:
 
 
 def page_data(explorer) -> dict:
-    text = re.search(r"data-explorer='([^']*)'", html_of(explorer))[1]
+    text = re.search(r"data-instrument='([^']*)'", html_of(explorer))[1]
     return json.loads(text.replace("&lt;", "<").replace("&#39;", "'").replace("&amp;", "&"))
 
 

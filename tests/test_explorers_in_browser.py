@@ -74,11 +74,11 @@ def show(browser, tmp_path):
     """Opens a page with an explorer; fails at the end if the page met an error or sent a request to another host."""
     contexts, errors, strangers = [], [], []
 
-    def open_page(explorer, before: str = "", **options) -> Explorer:
+    def open_page(explorer, before: str = "", after: str = "", **options) -> Explorer:
         context = browser.new_context(viewport={"width": 820, "height": 720}, **options)
         contexts.append(context)
         path = tmp_path / f"page{len(contexts)}.html"
-        body = before + explorer._repr_mimebundle_()[0]["text/html"]
+        body = before + explorer._repr_mimebundle_()[0]["text/html"] + after
         path.write_text(f"<!doctype html><meta charset=utf-8><title>A page</title><body>{body}", encoding="utf-8")
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -182,6 +182,57 @@ def test_a_newer_script_takes_over_what_an_older_one_has_shown(show, make):
     assert shown.evaluate("mvaeExplorers.kinds[view.host.localName].version") > 99
     assert shown.evaluate("view instanceof mvaeExplorers.kinds[view.host.localName].Kind")
     assert shown.pitches == [2, 3] if make is a_mixer else [0, 0]
+
+
+# The element of the first version, as stored outputs have it: other names, a registry of its own.
+FIRST_VERSION = """<mvae-map data-instrument='%s'></mvae-map><script>
+(() => {
+    const kinds = (globalThis.mvaeInstruments ??= { version: 1, kinds: {} }).kinds;
+    class Old {
+        constructor(host) { host.shadowRoot.textContent = "old"; }
+        setData(data) { this.data = data; }
+        close() { globalThis.closed = true; }
+    }
+    class Shell extends HTMLElement {
+        constructor() { super(); this.attachShadow({ mode: "open" }); }
+        connectedCallback() { this.open(); }
+        disconnectedCallback() { this.instrument.close(); }
+        open() {
+            const data = this.instrument?.data ?? this.given ?? JSON.parse(this.dataset.instrument);
+            this.instrument?.close();
+            this.instrument = new globalThis.mvaeInstruments.kinds[this.localName].Kind(this);
+            this.instrument.setData(data);
+        }
+    }
+    kinds["mvae-map"] = { Kind: Old };
+    if (customElements.get("mvae-map")) document.querySelectorAll("mvae-map").forEach((element) => element.open());
+    else customElements.define("mvae-map", Shell);
+})();</script>"""
+
+
+@pytest.mark.parametrize("older_first", [True, False])
+def test_outputs_of_the_first_version_work_beside_new_ones(show, older_first):
+    older = FIRST_VERSION % json.dumps(a_map(title="older").data).replace("'", "&#39;")
+    shown = show(a_map(), **{"before" if older_first else "after": older})
+    elements = shown.page.locator("mvae-map")
+    assert elements.count() == 2
+    titles = elements.evaluate_all("elements => elements.map((element) => element.explorer.ui.title.textContent)")
+    assert titles == (["older", "A map"] if older_first else ["A map", "older"])
+    elements.evaluate_all("elements => elements.forEach((element) => element.remove())")
+
+
+def test_colours_that_carry_meaning_are_seen_in_forced_colours(show, tmp_path):
+    shown = show(a_mixer(), forced_colors="active")
+    shown.slider(0).fill("1")
+    colours = shown.evaluate(
+        "['.got', '.want', '.scale'].map((part) => getComputedStyle(view.lines[0].querySelector(part)).backgroundColor)"
+    )
+    assert len(set(colours)) == 3
+    shown.page.screenshot(path=Path(os.environ.get("SCREENSHOTS", tmp_path)) / "mixer_forced_colours.png")
+
+
+def test_an_explorer_is_called_by_its_title(show):
+    assert show(a_pad(title="Four tunes")).element.get_attribute("aria-label") == "Melody pad: Four tunes"
 
 
 def test_an_element_that_is_moved_keeps_what_it_shows(show):
@@ -381,7 +432,7 @@ def test_the_way_can_be_changed(show):
     shown = show(a_blender())
     shown.slider().fill("0.5")
     arc = shown.pitches
-    shown.element.get_by_label("Way").select_option("line")
+    shown.element.get_by_role("combobox", name="Way").select_option("line")
     assert shown.pitches == [4, 8]
     assert shown.evaluate("view.ui.strip.player.score.melodies[2].notes[0][0]") == 64
     assert shown.evaluate("player.playing")
@@ -391,7 +442,7 @@ def test_the_way_can_be_changed(show):
 def test_python_blends_at_any_place(live):
     blender = a_blender()
     shown = live(blender)
-    shown.element.get_by_label("Way").select_option("line")
+    shown.element.get_by_role("combobox", name="Way").select_option("line")
     shown.slider().fill("0.37")
     shown.wait("player.player.score.title.startsWith('63 %')")
     assert shown.pitches == [3, 6]
@@ -459,6 +510,13 @@ def test_the_pad_plays_where_it_is_pressed_and_keeps_the_beat(show):
     shown.mouse.up()
     shown.mouse.move(*press(shown, 0.05, 0.05))
     assert shown.pitches == [8, 8]
+
+
+def test_without_python_the_pad_names_the_field_that_sounds(show):
+    shown = show(a_pad(way=lerp))
+    shown.mouse.click(*press(shown, 0.45, 0.6))  # between fields: the nearest one is in the middle
+    assert shown.pitches == [4, 4]
+    assert shown.about == shown.title == "25 % a, 25 % b, 25 % c, 25 % d"
 
 
 def test_the_pad_can_be_played_by_keys(show):

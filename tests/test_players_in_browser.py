@@ -10,6 +10,7 @@ import numpy as np
 import pretty_midi
 import pytest
 from browser import requests_beyond_this_machine
+from test_widgets import DUO, DUO_TOKENS
 
 from mvae_lib.music.melody import Note, notes_to_tokens
 from mvae_lib.plots import palette
@@ -235,6 +236,29 @@ def test_a_melody_is_described_to_those_who_cannot_see_it(show):
     player = show(play(TOKENS, title="A tune"))
     assert player.element.get_by_role("img").get_attribute("aria-label") == "Piano roll, 4 notes from C4 to G4, 2 bars"
     assert player.element.get_by_text("A tune").is_visible()
+
+
+def test_each_player_has_a_name_of_its_own(show):
+    player = show(play(TOKENS, title="A tune"), play(TOKENS[:16]), play([LOW, HIGH]))
+    names = player.page.eval_on_selector_all("mvae-player", "players => players.map((player) => player.ariaLabel)")
+    assert names == ["Player: A tune", "Player: 2 notes from C4 to E4, 1 bar", "Player: 2 melodies"]
+
+
+def test_several_tracks_are_drawn_in_lanes_and_all_of_them_sound(show):
+    player = show(play(DUO_TOKENS, representation=DUO))
+    lanes = player.element.evaluate("player => player.player.lanes.map(({ name, low, high }) => [name, low, high])")
+    assert lanes == [["flute", 72, 85], ["low", 36, 48]]
+    assert player.element.locator("canvas").bounding_box()["height"] == 144
+    assert onsets(samples_of(player, 22050), 22050)[-1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_triangle_of_play_is_seen_in_forced_colours(show, tmp_path):
+    player = show(play(TOKENS, title="A tune"), forced_colors="active")
+    style = player.button("Play").evaluate(
+        "button => [getComputedStyle(button, '::before').backgroundColor, getComputedStyle(button).backgroundColor]"
+    )
+    assert style[0] != style[1]
+    player.page.screenshot(path=Path(os.environ.get("SCREENSHOTS", tmp_path)) / "players_forced_colours.png")
 
 
 def test_only_one_player_sounds(show):

@@ -248,9 +248,9 @@ def test_a_player_sends_commands(monkeypatch):
 def duo_to_midi(tokens: np.ndarray) -> pretty_midi.PrettyMIDI:
     """Class 0 is a rest, any other one a note of a quarter: of a flute above C5, of a bass above C2."""
     midi = pretty_midi.PrettyMIDI(initial_tempo=60)
-    for column, (name, program, lowest) in enumerate((("flute", 73, 72), ("low", 33, 36))):
+    for track, (name, program, lowest) in enumerate((("flute", 73, 72), ("low", 33, 36))):
         midi.instruments.append(pretty_midi.Instrument(program, name=name))
-        for step, token in enumerate(np.asarray(tokens)[:, column].tolist()):
+        for step, token in enumerate(np.asarray(tokens)[:, track].tolist()):
             if token:
                 midi.instruments[-1].notes.append(pretty_midi.Note(90, lowest + token, step, step + 1))
     return midi

@@ -50,7 +50,7 @@ const STYLE = `<style>
   .ramp { width: 120px; height: 10px; border: 1px solid var(--bar); }
   .ends > :nth-child(2) { flex: 1 1 180px; }
   .end { max-width: 230px; padding: 2px 4px; border-radius: 4px; }
-  .row { display: grid; grid-template-columns: 132px minmax(110px, 1fr) 130px 180px; align-items: center;
+  .row { display: grid; grid-template-columns: 132px minmax(90px, 1fr) 120px 212px; align-items: center;
     gap: 4px 10px; margin: 4px 0; }
   .scale { position: relative; height: 12px; background: var(--shade); border: 1px solid var(--grid); }
   .scale > i { position: absolute; top: 0; bottom: 0; }
@@ -243,11 +243,11 @@ class Shell extends HTMLElement {
     this.explorer.close();
   }
 
-  // Begins with what was shown before (an element can be moved), was given before, or was written by Python; in outputs
-  // of the first version the names are `instrument` and `data-instrument`.
+  // Begins with what was shown before (an element can be moved), was given before, or was written by Python. The first
+  // version called an explorer `instrument`; its attribute has kept that name, so that either version reads the other's.
   open() {
     const before = this.explorer ?? this.instrument;
-    const data = before?.data ?? this.given ?? JSON.parse(this.dataset.explorer ?? this.dataset.instrument);
+    const data = before?.data ?? this.given ?? JSON.parse(this.dataset.instrument);
     before?.close();
     const { Kind, label } = globalThis.mvaeExplorers.kinds[this.localName];
     this.explorer = new Kind(this);
@@ -265,10 +265,6 @@ class Shell extends HTMLElement {
   }
 }
 
-function explorerOf() {
-  return this.explorer;
-}
-
 // Makes an explorer's element, unless this page has it in a newer version.
 export function define(name, label, Kind) {
   globalThis.mvaeExplorers ??= { kinds: {} };
@@ -281,8 +277,6 @@ export function define(name, label, Kind) {
   // An older script has defined it, perhaps that of a stored output: its shell becomes ours. When an element leaves the
   // page, the shell of the first version closes its `instrument`.
   const { open, setData, receive } = Shell.prototype;
-  Object.assign(defined.prototype, { open, setData, receive });
-  const instrument = { configurable: true, get: explorerOf };
-  if (!("instrument" in defined.prototype)) Object.defineProperty(defined.prototype, "instrument", instrument);
+  Object.assign(defined.prototype, { open, setData, receive, instrument: { close() {} } });
   document.querySelectorAll(name).forEach((element) => element.open());
 }

@@ -48,7 +48,7 @@ def clips(tokens: np.ndarray, representation: str | Representation = "melody") -
 
 def explorer_html(element: str, data: Json, picture: str, alt: str) -> str:
     """HTML that plays wherever scripts run, and shows a picture (SVG, with a text for it) everywhere else."""
-    return element_html(element, "explorer", data, picture, alt, explorer_script(element))
+    return element_html(element, "instrument", data, picture, alt, explorer_script(element))
 
 
 @cache
