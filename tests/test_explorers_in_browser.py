@@ -432,7 +432,7 @@ def test_the_way_can_be_changed(show):
     shown = show(a_blender())
     shown.slider().fill("0.5")
     arc = shown.pitches
-    shown.element.get_by_role("combobox", name="Way").select_option("line")
+    shown.element.get_by_role("combobox", name="Interpolation").select_option("line")
     assert shown.pitches == [4, 8]
     assert shown.evaluate("view.ui.strip.player.score.melodies[2].notes[0][0]") == 64
     assert shown.evaluate("player.playing")
@@ -442,7 +442,7 @@ def test_the_way_can_be_changed(show):
 def test_python_blends_at_any_place(live):
     blender = a_blender()
     shown = live(blender)
-    shown.element.get_by_role("combobox", name="Way").select_option("line")
+    shown.element.get_by_role("combobox", name="Interpolation").select_option("line")
     shown.slider().fill("0.37")
     shown.wait("player.player.score.title.startsWith('63 %')")
     assert shown.pitches == [3, 6]

@@ -76,7 +76,7 @@ def test_what_python_requests_is_shown(page):
 
 
 def test_python_responds_to_the_slider(page):
-    page.locator("mvae-blender").get_by_role("combobox", name="Way").select_option("line")
+    page.locator("mvae-blender").get_by_role("combobox", name="Interpolation").select_option("line")
     page.locator("mvae-blender").get_by_role("slider", name="Blend").fill("0.3")
     wait_for(page, "mvae-blender", "view.ui.player.player.score.melodies[0].notes[0][0] === 63")
     wait_for_kernel(page, "blender.z.round().tolist()", "[3.0, 6.0]")

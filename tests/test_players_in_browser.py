@@ -247,7 +247,7 @@ def test_each_player_has_a_name_of_its_own(show):
 def test_several_tracks_are_drawn_in_lanes_and_all_of_them_sound(show):
     player = show(play(DUO_TOKENS, representation=DUO))
     lanes = player.element.evaluate("player => player.player.lanes.map(({ name, low, high }) => [name, low, high])")
-    assert lanes == [["flute", 72, 85], ["low", 36, 48]]
+    assert lanes == [["flute", 72, 88], ["low", 36, 51]]
     assert player.element.locator("canvas").bounding_box()["height"] == 144
     assert onsets(samples_of(player, 22050), 22050)[-1] == pytest.approx(1.0, abs=0.02)
 

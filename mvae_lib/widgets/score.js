@@ -52,7 +52,7 @@ export function barAndBeat(beat, beats) {
 }
 
 // The rows of pitch of each lane, on one scale for all melodies of a strip: one lane for each track, at least an octave
-// high, so that one note is not a wall.
+// high, so that one note is not a wall; with room for the name of the track, where there are several.
 export function pitchLanes(melodies) {
   const names = melodies.find((melody) => melody.tracks)?.tracks ?? [""];
   return names.map((name, lane) => {
@@ -61,7 +61,7 @@ export function pitchLanes(melodies) {
     );
     if (!pitches.length) return { name, low: 60, high: 72 };
     const low = Math.min(...pitches) - 1;
-    return { name, low, high: Math.max(...pitches, low + 11) + 1 };
+    return { name, low, high: Math.max(...pitches, low + 11) + (name ? 4 : 1) };
   });
 }
 

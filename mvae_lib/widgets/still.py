@@ -23,7 +23,7 @@ def still_svg(rolls: Sequence[Roll], title: str = "") -> str:
         of_track = [tuple(sound for sound in roll.sounds if sound.track == track) for roll in rolls]
         pitches = [sound.pitch for sounds in of_track for sound in sounds] or [60, 72]
         low = min(pitches) - 1
-        high = max(max(pitches), low + 11) + 1
+        high = max(max(pitches), low + 11) + (5 if name else 1)  # with room for the name of the track
         y, lane = HEIGHT * track / len(tracks), HEIGHT / len(tracks)
         for roll, sounds, middle in zip(rolls, of_track, middles, strict=True):
             parts.append(_roll_svg(roll._replace(sounds=sounds), (middle - width / 2, y, width, lane), low, high))
@@ -44,6 +44,8 @@ def titled(drawing: str, height: float, title: str) -> str:
     if title:
         drawing = f'{text(2, 12, title)}<g transform="translate(0 {CAPTION})">{drawing}</g>'
         height += CAPTION
+    if "<text" in drawing:  # which is dark, as the page below it may be
+        drawing = f'<rect width="{WIDTH}" height="{height:g}" fill="{LIGHT.paper}"/>{drawing}'
     size = f'width="{WIDTH}" height="{height:g}" viewBox="0 0 {WIDTH} {height:g}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{drawing}</svg>'
 

@@ -47,8 +47,8 @@ test("a roll has a lane for each track, of at least an octave", () => {
   assert.deepEqual(pitchLanes([{ notes: [] }]), [{ name: "", low: 60, high: 72 }]);
   const melodies = [{ tracks: ["melody", "bass"], notes: [[60, 0, 1], [80, 0, 1], [36, 0, 1, 90, "bass", 1]] }];
   assert.deepEqual(pitchLanes(melodies), [
-    { name: "melody", low: 59, high: 81 },
-    { name: "bass", low: 35, high: 47 },
+    { name: "melody", low: 59, high: 84 },
+    { name: "bass", low: 35, high: 50 },
   ]);
 });
 

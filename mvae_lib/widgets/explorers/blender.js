@@ -1,4 +1,4 @@
-// The blender: two melodies, a slider from one to the other, and the whole way as a strip.
+// The blender: two melodies, a slider from one to the other, and the whole path as a strip.
 //
 // data: { title, tempo, loop, names: [2], ways: [name, ...], paths: [[clip, ...] for each way], reads }
 // request: { t, way }        response: { clip, t, way }
@@ -10,7 +10,7 @@ import { blendWords, fieldPlace } from "./places.js";
 const MARKUP = `
   <div class="ends"><span class="start"></span><input class="slider" type="range" min="0" max="1" step="0.01" value="0"
     aria-label="Blend"><span class="finish"></span></div>
-  <div class="files"><label>Way <select class="way"></select></label><span class="buttons"></span></div>
+  <div class="files"><label>Interpolation <select class="way"></select></label><span class="buttons"></span></div>
   <mvae-player class="strip"></mvae-player>`;
 
 class Blender extends Explorer {
@@ -45,7 +45,7 @@ class Blender extends Explorer {
     [start, finish].forEach((end, index) => Object.assign(end, { textContent: names[index], title: hint }));
     const steps = paths[chosen].length - 1;
     const melodies = paths[chosen].map((clip, index) => melody(clip, `${Math.round((100 * index) / steps)} %`));
-    strip.setData({ title: "The whole way", melodies, ...(this.dressed ? {} : { tempo, loop: false }) });
+    strip.setData({ title: "The whole path", melodies, ...(this.dressed ? {} : { tempo, loop: false }) });
     // The strip in one line, as far as the melodies stay wide enough to be read.
     const columns = paths[chosen].length > 11 ? "" : `repeat(${paths[chosen].length}, 1fr)`;
     strip.shadowRoot.querySelector(".rolls").style.gridTemplateColumns = columns;

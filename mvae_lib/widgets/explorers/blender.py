@@ -1,4 +1,4 @@
-"""Two melodies, a slider from one to the other, and the whole way as a strip. Chapter: 08."""
+"""Two melodies, a slider from one to the other, and the whole path as a strip. Chapter: 08."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
