@@ -7,6 +7,7 @@ from mvae_lib.plots.palette import LIGHT
 from mvae_lib.widgets.rolls import BEATS_PER_BAR, Roll
 
 WIDTH, HEIGHT, GAP, CAPTION = 640, 120, 8, 16
+LANE = 60  # the height of one of several tracks
 VOICES = ("keys", "bass", "drums")
 
 
@@ -16,15 +17,16 @@ def still_svg(rolls: Sequence[Roll], title: str = "") -> str:
     The title stands above them, and where there are several voices, their colours below.
     """
     width = (WIDTH - GAP * (len(rolls) - 1)) / len(rolls)
-    bottom = HEIGHT + CAPTION * (len(rolls) > 1)
     middles = [index * (width + GAP) + width / 2 for index in range(len(rolls))]
     parts, tracks = [], rolls[0].tracks or ("",)
+    lane = HEIGHT if len(tracks) == 1 else LANE
+    bottom = lane * len(tracks) + CAPTION * (len(rolls) > 1)
     for track, name in enumerate(tracks):
         of_track = [tuple(sound for sound in roll.sounds if sound.track == track) for roll in rolls]
         pitches = [sound.pitch for sounds in of_track for sound in sounds] or [60, 72]
         low = min(pitches) - 1
         high = max(max(pitches), low + 11) + (5 if name else 1)  # with room for the name of the track
-        y, lane = HEIGHT * track / len(tracks), HEIGHT / len(tracks)
+        y = lane * track
         for roll, sounds, middle in zip(rolls, of_track, middles, strict=True):
             parts.append(_roll_svg(roll._replace(sounds=sounds), (middle - width / 2, y, width, lane), low, high))
             if not roll.sounds and track == 0:

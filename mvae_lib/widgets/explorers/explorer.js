@@ -50,7 +50,7 @@ const STYLE = `<style>
   .ramp { width: 120px; height: 10px; border: 1px solid var(--bar); }
   .ends > :nth-child(2) { flex: 1 1 180px; }
   .end { max-width: 230px; padding: 2px 4px; border-radius: 4px; }
-  .row { display: grid; grid-template-columns: 132px minmax(90px, 1fr) 120px 212px; align-items: center;
+  .row { display: grid; grid-template-columns: 124px minmax(90px, 1fr) 110px 230px; align-items: center;
     gap: 4px 10px; margin: 4px 0; }
   .scale { position: relative; height: 12px; background: var(--shade); border: 1px solid var(--grid); }
   .scale > i { position: absolute; top: 0; bottom: 0; }

@@ -77,11 +77,9 @@ class MelodyPad extends Explorer {
     return this.data.grid[Math.round(y * (down - 1))][Math.round(x * (across - 1))];
   }
 
-  // Puts on the page what is played: the label is that of the sound, which can be late, or that of a field.
+  // Says what is played: this is set with the sound, which can be late, or be that of a field.
   label(place) {
-    const words = padWords(place, this.data.names);
-    this.ui.about.textContent = words;
-    return words;
+    this.ui.about.textContent = padWords(place, this.data.names);
   }
 
   // ---- Playing
@@ -95,15 +93,16 @@ class MelodyPad extends Explorer {
   fallBack(request) {
     const { across, down } = this.fields;
     const field = { x: fieldPlace(request.x, across), y: fieldPlace(request.y, down) };
-    this.play(this.nearest(request), this.label(field), request.fromStart);
+    this.label(field);
+    this.play(this.nearest(request), "the nearest field", request.fromStart);
   }
 
   show({ clip, x, y }, request) {
     if (clip === undefined) return;
-    const title = this.label({ x, y });
-    if (request) return this.play(clip, title, request.fromStart);
+    this.label({ x, y });
+    if (request) return this.play(clip, "a blend of four", request.fromStart);
     this.place = { x, y };
-    this.ui.player.setData({ title, melodies: [melody(clip)] });
+    this.ui.player.setData({ title: "a blend of four", melodies: [melody(clip)] });
     this.draw();
   }
 
