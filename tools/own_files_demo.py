@@ -1,4 +1,4 @@
-"""A user's own files from end to end, as a transcript: make a folder, train on it, kill the training, go on, listen, measure.
+"""A user's own files from end to end, as a transcript: a folder, training, a kill, going on, listening, measuring.
 
     python tools/own_files_demo.py                # in a temporary folder, with few updates
     python tools/own_files_demo.py --folder demo --updates 400

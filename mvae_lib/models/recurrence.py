@@ -1,4 +1,4 @@
-"""`nn.LSTM` over one-hot tokens, with fewer operations where that pays: a speed-up that a reader of the models can skip.
+"""`nn.LSTM` over one-hot tokens, with fewer operations where that pays: a speed-up that readers can skip.
 
 `read_tokens` gives what `_fused` gives, and `_fused` is one call of `nn.LSTM`. Two things that `nn.LSTM` does not know:
 the product of the input weights with a one-hot vector is one of their columns, and an input that is the same at every

@@ -3,12 +3,14 @@
     a = read_melody("a.mid")                                  # the first window of 2 bars: tokens [32]
     b = read_melody("b.mid", bars=2, track=3, bar=17)         # the window of track 3 that begins at bar 17
     print(list_file("b.mid"))                                 # what tracks and windows there are
+    write_midi(a, "copy.mid")
 
 Chapter: 00.
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,21 @@ def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: 
     """
     found = read_windows(path, bars)
     return found.tokens[choose_window(found, path, bars, track, bar)]
+
+
+def write_midi(music: Any, path: str | Path, tempo: float = 120.0, representation: str = "melody") -> None:
+    """Write one example as a MIDI file: tokens `[steps(, tracks)]` (array, tensor or list), or a PrettyMIDI object.
+
+    `tempo` in quarter notes per minute. Raises ValueError or TypeError for what is not one example of the
+    representation, and OSError where the file cannot be written; a file of that name is replaced whole or not at all.
+
+    Chapter: 00.
+    """
+    from mvae_lib.music import midi  # not above: a training machine has no MIDI
+
+    if not hasattr(music, "instruments"):
+        music = get_representation(representation).to_midi(np.asarray(music), tempo, name=Path(path).stem)
+    midi.write_midi(music, path)
 
 
 def choose_window(found: Windows, path: str | Path, bars: int, track: int | None = None, bar: int | None = None) -> int:
