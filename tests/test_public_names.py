@@ -76,7 +76,7 @@ def test_arrays_tensors_and_lists_one_example_or_a_batch(model, melody):
         mu = model.encode(given).mu
         assert mu.shape == (64,)
         torch.testing.assert_close(mu, batch[0])
-    tokens = model.decode(batch[0].numpy())
+    tokens = model.decode(batch[0].detach().numpy())
     assert tokens.shape == (32,) and torch.equal(model.decode(batch)[0], tokens)
     assert torch.equal(model.reconstruct(melody.tolist()), tokens)
     path = model.interpolate(melody, melody[::-1].copy(), 5)
