@@ -184,6 +184,9 @@ def _check_match(model: LatentModel, data: Dataset, baselines: Baselines, k: int
     config, steps = model.config, data.tokens.shape[1]
     if config.representation != data.representation:
         raise ValueError(f"the model is one of {config.representation}, and the data is {data.representation}")
+    kind = get_representation(data.representation)
+    if config.vocab_sizes != kind.vocab_sizes:
+        raise ValueError(f"{kind.name} has tracks of {kind.vocab_sizes} classes, and the model {config.vocab_sizes}")
     depth = 0 if data.control is None else data.control.shape[2]
     if depth != config.control:
         raise ValueError(f"the model reads a control signal of depth {config.control}, and the data has depth {depth}")

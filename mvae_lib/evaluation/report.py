@@ -8,11 +8,12 @@ Chapter: 03 on.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mvae_lib._files import write_whole
+from mvae_lib._json import from_json
 
 
 @dataclass(frozen=True)
@@ -115,25 +116,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
 
 def from_dict(data: dict[str, Any]) -> Evaluation:
     """The inverse of `to_dict`, also after JSON. Raises ValueError for other keys than this version's."""
-    values = _checked(Evaluation, data)
-    if not isinstance(values["by_book"], dict):
-        raise ValueError(f"'by_book' of an evaluation must be an object, not {values['by_book']!r}")
-    by_book = {book: _scores(scores) for book, scores in values["by_book"].items()}
-    return Evaluation(**{**values, "whole": _scores(values["whole"]), "by_book": by_book})
-
-
-def _scores(data: Any) -> Scores:
-    values = _checked(Scores, data)
-    accuracies = {name: Accuracy(**_checked(Accuracy, values[name])) for name in _DECODERS}
-    return Scores(**{**values, **accuracies})
-
-
-def _checked(cls: type, data: Any) -> dict[str, Any]:
-    expected = {item.name for item in fields(cls)}
-    if not isinstance(data, dict) or data.keys() != expected:
-        found = f"the keys {', '.join(map(str, data))}" if isinstance(data, dict) else repr(data)
-        raise ValueError(f"{cls.__name__} needs the keys {', '.join(sorted(expected))}; found: {found}")
-    return data
+    return from_json(Evaluation, data, "an evaluation")
 
 
 def save(evaluation: Evaluation, path: str | Path) -> None:

@@ -7,10 +7,11 @@ Chapter: 07. Source: Roberts et al. 2018, section 5, and the configurations of i
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
-from types import MappingProxyType, UnionType
-from typing import Any, Literal, get_args, get_origin
+from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Literal
 
+from mvae_lib._json import from_json
 from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
 
 DRUM_VOCABULARY = 512  # nine drums, each struck or not
@@ -155,48 +156,11 @@ def from_dict(data: dict[str, Any], model: type = ModelConfig) -> Configuration:
 
     Raises ValueError for a key too many, one missing, a wrong type or a value out of range.
     """
-    if not isinstance(data, dict) or "model" not in data:
-        return _build(Configuration, data, "a configuration")
-    built = _build(model, data["model"], "'model' of a configuration")
-    return replace(_build(Configuration, data | {"model": asdict(ModelConfig())}, "a configuration"), model=built)
+    return from_json(Configuration, data, "a configuration", {"model": model}, _LATER_KEYS)
 
 
 # Added since the first checkpoints were written: where one of these is missing, its default is meant.
 _LATER_KEYS = frozenset({"representation", "chrono_init", "curriculum", "cooldown"})
-
-
-def _build(cls: type, data: Any, what: str) -> Any:
-    if not isinstance(data, dict):
-        raise ValueError(f"{what} must be an object with named values, not {data!r}")
-    wanted = {item.name: item.type for item in fields(cls)}
-    unknown, missing = sorted(data.keys() - wanted.keys()), sorted(wanted.keys() - data.keys() - _LATER_KEYS)
-    if unknown or missing:
-        raise ValueError(
-            f"the keys of {what} are not those of this version of mvae_lib: "
-            f"unknown: {', '.join(map(str, unknown)) or 'none'}; missing: {', '.join(missing) or 'none'}"
-        )
-    found = {name: kind for name, kind in wanted.items() if name in data}
-    return cls(**{name: _value(kind, data[name], f"{name!r} of {what}") for name, kind in found.items()})
-
-
-def _value(kind: Any, value: Any, what: str) -> Any:
-    """`value` as the type of a dataclass field, or ValueError; JSON knows no tuples, and 1.0 may come back as 1."""
-    if kind is Any:
-        return _build(ModelConfig, value, what)
-    if kind is TrainingConfig:
-        return _build(kind, value, what)
-    if get_origin(kind) is tuple and isinstance(value, list | tuple):
-        return tuple(_value(get_args(kind)[0], item, what) for item in value)
-    if get_origin(kind) is Literal and value in get_args(kind):
-        return value
-    if isinstance(kind, UnionType):
-        return None if value is None else _value(get_args(kind)[0], value, what)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and type(value) is kind:
-        return value
-    raise ValueError(f"{what} must be {kind.__name__ if isinstance(kind, type) else kind}, not {value!r}")
-
 
 _TRIO = (VOCABULARY, VOCABULARY, DRUM_VOCABULARY)  # melody, bass, drums
 _BIG_2BAR = {"z_size": 512, "encoder_units": 2048, "decoder_units": 2048, "decoder_layers": 3}

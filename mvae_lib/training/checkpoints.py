@@ -10,7 +10,7 @@ Chapter: 03 on.
 
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from mvae_lib._json import from_json
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 from mvae_lib.models.config import Configuration, ModelConfig, from_dict, to_dict
 from mvae_lib.models.latent_model import LatentModel
@@ -58,6 +59,20 @@ class CheckpointMetadata:
     versions: Mapping[str, str] = field(default_factory=dict)  # of what it was trained with
     model_class: str = "MusicVAE"  # a name in MODEL_CLASSES
 
+    def __post_init__(self):
+        for name, value, most in (("update", self.update, 10**12), ("seed", self.seed, 2**63 - 1)):
+            if value is not None and not 0 <= value <= most:
+                raise ValueError(f"{name!r} must lie in 0 to {most}, not {value:.20g}")
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What `checkpoint.json` tells about a run that can go on."""
+
+    dropped: int
+    autocast: bool
+    device: str  # the type: cpu, cuda
+
 
 def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Mapping[str, Any] | None = None) -> None:
     """Write all of a run between two updates, in place of what the folder holds; `name`: the configuration's.
@@ -70,7 +85,7 @@ def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Ma
     facts = CheckpointMetadata(
         configuration, run.update, run.seed, run.data_sha256, metrics or {}, _versions(), class_name(run.model)
     )
-    state = {"dropped": run.dropped, "autocast": run.autocast, "device": run.generator.device.type}
+    state = asdict(RunState(run.dropped, run.autocast, run.generator.device.type))
     tensors = {"generator": run.generator.get_state(), **_adam(run)}
     write_folder(Path(folder), _to_json(facts) | {"run": state}, {"weights": run.model.state_dict(), "run": tensors})
 
@@ -131,11 +146,11 @@ def resume(
         raise CheckpointError(
             f"{path} is of a run on other data: its windows have the SHA-256 {facts.data_sha256}, these {found}"
         )
-    if torch.device(device).type != state["device"]:
-        raise CheckpointError(f"{path} is of a run on device {state['device']!r}; resume it there, not on {device}")
+    if torch.device(device).type != state.device:
+        raise CheckpointError(f"{path} is of a run on device {state.device!r}; resume it there, not on {device}")
     model = _model(folder, data, facts).to(device)
-    run = start_run(model, tokens, facts.configuration.training, facts.seed, state["autocast"], control)
-    run.update, run.dropped = facts.update, state["dropped"]
+    run = start_run(model, tokens, facts.configuration.training, facts.seed, state.autocast, control)
+    run.update, run.dropped = facts.update, state.dropped
     _restore(run, read_tensors(folder, data, "run"), tensor_file(folder, data, "run"))
     return run
 
@@ -204,44 +219,20 @@ def _facts(folder: Path, data: Mapping[str, Any]) -> CheckpointMetadata:
         if model_class not in MODEL_CLASSES:
             known = ", ".join(MODEL_CLASSES)
             raise ValueError(f"its model is of the class {model_class!r:.80}, which is none of {known}")
-        return CheckpointMetadata(
-            from_dict(data["configuration"], MODEL_CLASSES[model_class][0]),
-            _whole(data, "update", 10**12),
-            None if data["seed"] is None else _whole(data, "seed", 2**63 - 1),
-            None if data["data_sha256"] is None else _typed(data, "data_sha256", str),
-            _typed(data, "metrics", dict),
-            _typed(data, "versions", dict),
-            model_class,
-        )
-    except KeyError as error:
-        raise CheckpointError(f"{folder / FACTS} is damaged: {error} is missing") from None
+        own = {name: value for name, value in data.items() if name not in ("format", "files", "run")}
+        kinds = {"configuration": lambda value: from_dict(value, MODEL_CLASSES[model_class][0])}
+        return from_json(CheckpointMetadata, own, "a checkpoint", kinds, {"model_class"})
     except ValueError as error:
         raise CheckpointError(f"{folder / FACTS} does not fit this version of mvae_lib: {error}") from None
 
 
-def _run_state(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
-    state = data.get("run")
-    if state is None:
+def _run_state(folder: Path, data: Mapping[str, Any]) -> RunState:
+    if data.get("run") is None or data.get("seed") is None:
         raise CheckpointError(f"{folder / FACTS} is of a model alone, not of a run that can go on; use load_model")
     try:
-        _typed(data, "seed", int)
-        return {
-            name: _typed(state, name, kind) for name, kind in (("dropped", int), ("autocast", bool), ("device", str))
-        }
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / FACTS} is damaged at 'run': {error}") from None
-
-
-def _typed(data: Mapping[str, Any], name: str, kind: type) -> Any:
-    if type(data[name]) is not kind:
-        raise ValueError(f"{name!r} must be of type {kind.__name__}, not {data[name]!r:.80}")
-    return data[name]
-
-
-def _whole(data: Mapping[str, Any], name: str, most: int) -> int:
-    if not 0 <= _typed(data, name, int) <= most:
-        raise ValueError(f"{name!r} must lie in 0 to {most}, not {data[name]!r:.40}")
-    return data[name]
+        return from_json(RunState, data["run"], "'run' of a checkpoint")
+    except ValueError as error:
+        raise CheckpointError(f"{folder / FACTS} is damaged: {error}") from None
 
 
 def _check_alike(path: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

@@ -20,6 +20,8 @@ import safetensors
 from safetensors.torch import load, save
 from torch import Tensor
 
+from mvae_lib._files import write_whole
+
 FORMAT = "mvae_lib checkpoint 2"
 _FIRST_FORMAT = "mvae_lib checkpoint 1"
 # What format 1 called otherwise: keys of the model's configuration, and parts of the tensors' names.
@@ -32,6 +34,7 @@ _RENAMED_KEYS = {
 _RENAMED_TENSORS = {"z_maps": "z_projections", "start.dense.": "start.linear."}
 FACTS = "checkpoint.json"
 _TENSORS = re.compile(r"[a-z]+-[0-9a-f]{16}\.safetensors")
+_TEMPORARY = re.compile(r"\.(.+\.safetensors|checkpoint\.json)\.[0-9a-f]{8}")  # what a kill leaves of `write_whole`
 _NO_PICKLE = "pickles (.pt, .pth, .ckpt) are never read: they can run any program"
 
 
@@ -50,28 +53,27 @@ def write_folder(folder: Path, facts: Mapping[str, Any], tensors: Mapping[str, M
     files = {kind: {"file": f"{kind}-{sha256[:16]}.safetensors", "sha256": sha256} for kind, sha256 in hashes.items()}
     text = json.dumps({"format": FORMAT, **facts, "files": files}, indent=2, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, content in contents.items():
-        _replace(folder / files[kind]["file"], content)
-    _sync_names(folder)
-    _replace(folder / FACTS, f"{text}\n".encode())
-    _sync_names(folder)
-    for path in folder.iterdir():
-        if _TENSORS.fullmatch(path.name) and path.name not in {item["file"] for item in files.values()}:
-            with suppress(OSError):  # on Windows, while someone reads it; the next checkpoint tries again
-                path.unlink()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """As `files.write_whole`, and the content is on the disk before it has its name."""
-    temporary = path.with_name(f".{path.name.partition('-')[0]}.unfinished")  # what a kill leaves is written over
+    before = {path.name for path in folder.iterdir()}
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        for kind, content in contents.items():
+            write_whole(folder / files[kind]["file"], content, on_disk=True)
+        _sync_names(folder)
+        write_whole(folder / FACTS, f"{text}\n".encode(), on_disk=True)
+    except OSError as error:
+        _remove(folder, {item["file"] for item in files.values()} - before)
+        kept = "still holds the checkpoint before it, which is whole: make room and go on with that one"
+        reason = f"the checkpoint could not be written ({error.strerror}); the folder "
+        raise OSError(error.errno, reason + (kept if FACTS in before else "holds none"), str(folder)) from error
+    _sync_names(folder)
+    own = {item["file"] for item in files.values()}
+    found = {path.name for path in folder.iterdir()}
+    _remove(folder, {name for name in found if _TENSORS.fullmatch(name) or _TEMPORARY.fullmatch(name)} - own)
+
+
+def _remove(folder: Path, names: set[str]) -> None:
+    for name in names:
+        with suppress(OSError):  # on Windows, while someone reads it; the next checkpoint tries again
+            (folder / name).unlink()
 
 
 def _sync_names(folder: Path) -> None:
