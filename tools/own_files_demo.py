@@ -1,4 +1,6 @@
-"""A user's own files from end to end, as a transcript: make a folder, train on it, kill the training, go on, listen, measure.
+"""A user's own files from end to end: make a folder, train on it, kill the training, go on, listen, measure.
+
+What it prints is a transcript of a session in a shell.
 
     python tools/own_files_demo.py                # in a temporary folder, with few updates
     python tools/own_files_demo.py --folder demo --updates 400

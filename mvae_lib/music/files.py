@@ -2,6 +2,7 @@
 
     a = read_melody("a.mid")                                  # the first window of 2 bars: tokens [32]
     b = read_melody("b.mid", bars=2, track=3, bar=17)         # the window of track 3 that begins at bar 17
+    write_midi(a, "copy.mid")
     print(list_file("b.mid"))                                 # what tracks and windows there are
 
 Chapter: 00.
@@ -9,6 +10,7 @@ Chapter: 00.
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +27,12 @@ def read_windows(path: str | Path, bars: int = 2, representation: str = "melody"
 
     Raises ValueError, naming the file and the reason, where it holds none or cannot be read.
     """
-    if _is_score(path):
-        from mvae_lib.music.scores import read_musicxml  # not above: music21 takes a moment
-
-        return read_musicxml(path, bars)
-    return get_representation(representation).from_midi(path, bars)
+    kind = get_representation(representation)
+    if not _is_score(path):
+        return kind.from_midi(path, bars)
+    if kind.from_score is None:
+        raise ValueError(f"{path}: a score cannot be read as {kind.name}; export it as MIDI from a notation program")
+    return kind.from_score(path, bars)
 
 
 def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: int | None = None) -> np.ndarray:
@@ -42,6 +45,24 @@ def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: 
     """
     found = read_windows(path, bars)
     return found.tokens[choose_window(found, path, bars, track, bar)]
+
+
+def write_midi(
+    music: Any, path: str | Path, tempo: float = 120.0, representation: str = "melody", name: str | None = None
+) -> None:
+    """Write a MIDI file: tokens `[steps(, tracks)]` (array, tensor or list), or a PrettyMIDI object as it is.
+
+    `tempo` in quarter notes per minute. Raises ValueError or TypeError for tokens that are not one piece of this
+    representation, and OSError where the folder cannot be used.
+
+    Chapter: 00.
+    """
+    from mvae_lib.music import midi
+
+    if not hasattr(music, "instruments"):
+        kind = get_representation(representation)
+        music = kind.to_midi(kind.check(np.asarray(music)[None])[0], tempo, name or printable(Path(path).stem))
+    midi.write_midi(music, path)
 
 
 def choose_window(found: Windows, path: str | Path, bars: int, track: int | None = None, bar: int | None = None) -> int:
