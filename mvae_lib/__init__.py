@@ -20,7 +20,7 @@ __getattr__, __all__ = lazy_names(
         "models.config": ["get_config", "list_configs"],
         "models.musicvae": ["MusicVAE"],
         "music.files": ["read_melody", "write_midi"],
-        "music.scores": ["score"],
+        "music.engraving": ["score"],
         "pretrained": ["list_pretrained", "load_pretrained"],
         "training.checkpoints": ["load_model"],
         "training.fit": ["fit"],

@@ -1,6 +1,4 @@
-"""A user's own files from end to end: make a folder, train on it, kill the training, go on, listen, measure.
-
-What it prints is a transcript of a session in a shell.
+"""A user's own files from end to end, as a transcript: a folder, training, a kill, going on, listening, measuring.
 
     python tools/own_files_demo.py                # in a temporary folder, with few updates
     python tools/own_files_demo.py --folder demo --updates 400

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mvae_lib.models.interpolate import lerp, slerp
 from mvae_lib.models.posterior import Posterior
 
-__all__ = ["encode_all", "from_map", "latent_grid", "latent_plane", "lerp", "piecewise_path", "slerp"]
+__all__ = ["Interpolation", "encode_all", "from_map", "latent_grid", "latent_plane", "lerp", "piecewise_path", "slerp"]
 
 Interpolation = Callable[[Tensor, Tensor, Tensor], Tensor]  # lerp or slerp
 

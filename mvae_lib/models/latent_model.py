@@ -154,11 +154,11 @@ def check_latent(z: ArrayLike | Tensor, config: Any, device: torch.device) -> tu
     """(latent vectors `[batch, z]` on `device`, whether it was one). Raises ValueError for another shape or for NaN."""
     z = torch.as_tensor(z if isinstance(z, Tensor) else np.asarray(z, np.float32)).to(device)
     single = z.ndim == 1
-    z = z[None] if single else z
-    if z.ndim != 2 or z.shape[1] != config.z_size:
+    if z.ndim not in (1, 2) or z.shape[-1] != config.z_size:
         raise ValueError(
             f"this model decodes latent vectors [{config.z_size}] or [batch, {config.z_size}], not {list(z.shape)}"
         )
+    z = z[None] if single else z
     if not z.isfinite().all():
         raise ValueError("a latent vector holds NaN or infinity; look at what computed it")
     return z, single

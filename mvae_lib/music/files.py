@@ -2,8 +2,8 @@
 
     a = read_melody("a.mid")                                  # the first window of 2 bars: tokens [32]
     b = read_melody("b.mid", bars=2, track=3, bar=17)         # the window of track 3 that begins at bar 17
-    write_midi(a, "copy.mid")
     print(list_file("b.mid"))                                 # what tracks and windows there are
+    write_midi(a, "copy.mid")
 
 Chapter: 00.
 """
@@ -47,21 +47,19 @@ def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: 
     return found.tokens[choose_window(found, path, bars, track, bar)]
 
 
-def write_midi(
-    music: Any, path: str | Path, tempo: float = 120.0, representation: str = "melody", name: str | None = None
-) -> None:
-    """Write a MIDI file: tokens `[steps(, tracks)]` (array, tensor or list), or a PrettyMIDI object as it is.
+def write_midi(music: Any, path: str | Path, tempo: float = 120.0, representation: str = "melody") -> None:
+    """Write one example as a MIDI file: tokens `[steps(, tracks)]` (array, tensor or list), or a PrettyMIDI object.
 
-    `tempo` in quarter notes per minute. Raises ValueError or TypeError for tokens that are not one piece of this
-    representation, and OSError where the folder cannot be used.
+    `tempo` in quarter notes per minute. Raises ValueError or TypeError for what is not one example of the
+    representation, and OSError where the file cannot be written; a file of that name is replaced whole or not at all.
 
     Chapter: 00.
     """
-    from mvae_lib.music import midi
+    from mvae_lib.music import midi  # not above: a training machine has no MIDI
 
     if not hasattr(music, "instruments"):
         kind = get_representation(representation)
-        music = kind.to_midi(kind.check(np.asarray(music)[None])[0], tempo, name or printable(Path(path).stem))
+        music = kind.to_midi(kind.check(np.asarray(music)[None])[0], tempo, printable(Path(path).stem))
     midi.write_midi(music, path)
 
 

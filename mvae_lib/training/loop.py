@@ -38,6 +38,7 @@ from tqdm.auto import tqdm
 
 from mvae_lib.models.config import TrainingConfig
 from mvae_lib.models.latent_model import LatentModel, check_control, check_tokens
+from mvae_lib.models.precision import autocast
 from mvae_lib.music.representation import Representation, get_representation
 from mvae_lib.training import schedules
 from mvae_lib.training.objectives import Batch, Objective, elbo_objective
@@ -140,7 +141,7 @@ def train(run: TrainingRun, objective: Objective | None = None, show_progress: b
                 config.cooldown,
             )
             model.train()
-            with torch.autocast(generator.device.type, torch.bfloat16, enabled=run.autocast):
+            with autocast(generator.device, run.autocast):
                 loss, metrics = objective(model, batch, step, generator)
 
             run.optimizer.zero_grad()
