@@ -1,6 +1,7 @@
 """A user's own folder: what is found, what is left out and why, parts that share nothing, and the cache."""
 
 import os
+import shutil
 import subprocess
 import sys
 from itertools import combinations
@@ -35,14 +36,21 @@ def tune_tokens() -> list[np.ndarray]:
     return tunes(30)
 
 
-@pytest.fixture
-def folder(tmp_path, tune_tokens) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, tune_tokens) -> Path:
     """36 files in two sub-folders, six of which are tunes of the other folder in another key, and three broken ones."""
-    write_tunes(tmp_path / "tunes" / "first", tune_tokens[:20])
-    write_tunes(tmp_path / "tunes" / "second" / "deeper", tune_tokens[20:])
-    write_tunes(tmp_path / "tunes" / "second", [moved(tokens, 2) for tokens in tune_tokens[:6]], "again")
-    write_broken(tmp_path / "tunes" / "broken")
-    return tmp_path / "tunes"
+    folder = tmp_path_factory.mktemp("made")
+    write_tunes(folder / "first", tune_tokens[:20])
+    write_tunes(folder / "second" / "deeper", tune_tokens[20:])
+    write_tunes(folder / "second", [moved(tokens, 2) for tokens in tune_tokens[:6]], "again")
+    write_broken(folder / "broken")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path, made) -> Path:
+    """A copy of them, which a test may change."""
+    return Path(shutil.copytree(made, tmp_path / "tunes"))
 
 
 def read(folder: Path, **options):
@@ -232,7 +240,7 @@ def test_other_bars_other_content_and_other_code_are_read_anew(folder, own_cache
 @pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"", lambda content: content[::-1]])
 def test_a_damaged_entry_is_made_anew(folder, own_cache, damage):
     first = read(folder)
-    entries = sorted(own_cache.rglob("*.npz"))
+    entries = sorted(own_cache.rglob("*.bin"))
     assert len(entries) == 39
     for entry in entries:
         entry.write_bytes(damage(entry.read_bytes()))
@@ -244,10 +252,10 @@ def test_a_moved_file_is_known_and_nothing_is_written_beside_the_music(folder, o
     before = sorted(folder.rglob("*"))
     read(folder)
     assert sorted(folder.rglob("*")) == before
-    entries = len(list(own_cache.rglob("*.npz")))
+    entries = len(list(own_cache.rglob("*.bin")))
     (folder / "first" / "tune_003.mid").rename(folder / "elsewhere.mid")
     read(folder)
-    assert len(list(own_cache.rglob("*.npz"))) == entries
+    assert len(list(own_cache.rglob("*.bin"))) == entries
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time(folder, tmp_path, monkeypatch):

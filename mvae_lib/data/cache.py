@@ -36,7 +36,7 @@ def load(key: str, representation: str, bars: int) -> FileWindows | None:
             if entry.tokens.shape[1] != bars * kind.steps_per_bar:
                 return None
         return entry
-    except Exception:  # a damaged zip archive raises one of many kinds, and each means: read the file again
+    except Exception:  # damage shows in many ways, and each means: read the file again
         return None
 
 
@@ -49,7 +49,7 @@ def store(key: str, entry: FileWindows) -> None:
 
 
 def _path(key: str) -> Path:
-    return cache_folder() / "windows" / key[:2] / f"{key[2:]}.npz"
+    return cache_folder() / "windows" / key[:2] / f"{key[2:]}.bin"
 
 
 @cache

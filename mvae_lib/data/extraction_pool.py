@@ -4,11 +4,11 @@ A process is `python -m mvae_lib.data.extraction_pool`, told of one file after a
 nothing of the program that started it, so that a plain script and a notebook work alike on every platform.
 """
 
-import io
 import json
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
@@ -20,7 +20,7 @@ import numpy as np
 
 from mvae_lib.music.representation import REPRESENTATIONS, SHIPPED, get_representation
 
-_LENGTH = 8  # bytes in front of an answer
+_LENGTH = 8  # bytes of the number that says how many bytes come next
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,26 @@ class FileWindows:
     error: str = ""
 
     def to_bytes(self) -> bytes:
-        """As one npz file."""
-        words = json.dumps({"names": self.names, "reasons": self.reasons, "error": self.error})
-        buffer = io.BytesIO()
-        text = np.frombuffer(words.encode("utf-8"), np.uint8)
-        np.savez_compressed(buffer, tokens=self.tokens, track=self.track, bar=self.bar, words=text)
-        return buffer.getvalue()
+        """As compressed bytes with a checksum: a header in JSON, then the arrays."""
+        words = {"shape": self.tokens.shape, "dtype": self.tokens.dtype.str}
+        words |= {"names": self.names, "reasons": self.reasons, "error": self.error}
+        header = json.dumps(words).encode()
+        places = np.concatenate([self.track, self.bar]).astype("<i8")
+        return zlib.compress(
+            len(header).to_bytes(_LENGTH, "big") + header + places.tobytes() + self.tokens.tobytes(), 1
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "FileWindows":
         """The inverse of `to_bytes`. Raises an exception of some kind for anything else."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            words = json.loads(arrays["words"].tobytes())
-            tokens, track, bar = arrays["tokens"], arrays["track"], arrays["bar"]
+        content = zlib.decompress(content)
+        start = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
+        words = json.loads(content[_LENGTH:start])
+        windows = words["shape"][0]
+        track, bar = np.frombuffer(content, "<i8", 2 * windows, start).astype(np.int64).reshape(2, windows)
+        tokens = np.frombuffer(content[start + 16 * windows :], words["dtype"]).reshape(words["shape"]).copy()
         names, reasons, error = tuple(words["names"]), tuple(map(tuple, words["reasons"])), words["error"]
-        if not len(tokens) == len(track) == len(bar) == len(names) or bool(error) == bool(len(tokens)):
+        if len(names) != windows or bool(error) == bool(windows):
             raise ValueError("the parts of the entry do not fit together")
         return cls(tokens, track, bar, names, reasons, error)
 

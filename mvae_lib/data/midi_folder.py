@@ -108,16 +108,17 @@ def _read(
 ) -> list[tuple[str, FileWindows]]:
     """(SHA-256 of its content, what it gave) of each file, in the order of `names`."""
     hashes, read = [], {}
-    for index, name in enumerate(names):
-        hashes.append(_sha256(folder / name))
-        if cache and hashes[-1]:
-            found = kept.load(kept.cache_key(hashes[-1], representation, bars), representation, bars)
-            if found is not None:
-                read[index] = found
-    left = [index for index in range(len(names)) if index not in read]
-    if workers is None:
-        workers = min(_cores(), MAX_WORKERS, 1 + len(left) // _FILES_A_WORKER)
-    with tqdm(total=len(names), initial=len(read), unit="file", disable=not show) as progress:
+    with tqdm(total=len(names), unit="file", disable=not show) as progress:
+        for index, name in enumerate(names):
+            hashes.append(_sha256(folder / name))
+            if cache and hashes[-1]:
+                found = kept.load(kept.cache_key(hashes[-1], representation, bars), representation, bars)
+                if found is not None:
+                    read[index] = found
+                    progress.update()
+        left = [index for index in range(len(names)) if index not in read]
+        if workers is None:
+            workers = min(_cores(), MAX_WORKERS, 1 + len(left) // _FILES_A_WORKER)
         paths = [str(folder / names[index]) for index in left]
         for place, found in extract_files(paths, representation, bars, workers):
             read[left[place]] = found

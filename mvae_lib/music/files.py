@@ -27,11 +27,12 @@ def read_windows(path: str | Path, bars: int = 2, representation: str = "melody"
 
     Raises ValueError, naming the file and the reason, where it holds none or cannot be read.
     """
-    if _is_score(path):
-        from mvae_lib.music.scores import read_musicxml  # not above: music21 takes a moment
-
-        return read_musicxml(path, bars)
-    return get_representation(representation).from_midi(path, bars)
+    kind = get_representation(representation)
+    if not _is_score(path):
+        return kind.from_midi(path, bars)
+    if kind.from_score is None:
+        raise ValueError(f"{path}: a score cannot be read as {kind.name}; export it as MIDI from a notation program")
+    return kind.from_score(path, bars)
 
 
 def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: int | None = None) -> np.ndarray:
@@ -57,7 +58,8 @@ def write_midi(music: Any, path: str | Path, tempo: float = 120.0, representatio
     from mvae_lib.music import midi  # not above: a training machine has no MIDI
 
     if not hasattr(music, "instruments"):
-        music = get_representation(representation).to_midi(np.asarray(music), tempo, name=Path(path).stem)
+        kind = get_representation(representation)
+        music = kind.to_midi(kind.check(np.asarray(music)[None])[0], tempo, printable(Path(path).stem))
     midi.write_midi(music, path)
 
 

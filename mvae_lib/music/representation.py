@@ -52,6 +52,7 @@ class Representation:
     programs: tuple[int | None, ...] = ()  # General MIDI programs of the tracks, None for drums; (): all 0 (piano)
     steps_per_bar: int = melody.STEPS_PER_BAR  # of 4/4
     version: int = 1
+    from_score: Callable[..., Windows] | None = None  # as `from_midi`, from a MusicXML file; None: scores are not read
 
     def __post_init__(self):
         tracks = len(self.vocab_sizes)
@@ -166,6 +167,12 @@ def _melodies_from_midi(music: Any, bars: int = 2, **options: Any) -> Windows:
     return extract_melodies(music, bars, **options)
 
 
+def _melodies_from_score(path: Any, bars: int = 2) -> Windows:
+    from mvae_lib.music.scores import read_musicxml  # not above: music21 takes a moment
+
+    return read_musicxml(path, bars)
+
+
 MELODY = Representation(
     name="melody",
     vocab_sizes=(melody.VOCABULARY,),
@@ -174,6 +181,7 @@ MELODY = Representation(
     to_notes=lambda tokens: [melody.tokens_to_notes(tokens)],
     is_onset=melody.is_note_on,
     pitched=melody.PITCHED,
+    from_score=_melodies_from_score,
 )
 REPRESENTATIONS = {"melody": MELODY}
 SHIPPED = dict(REPRESENTATIONS)  # what another process finds here, too
