@@ -160,10 +160,11 @@ def _unwrapped(data: bytes) -> bytes:
 def _track_chunks(data: bytes) -> Iterator[tuple[int, int, bool]]:
     """(start, end, exact) of the content of each track; not `exact` where a wrong length made `end` a guess."""
     at = 14
-    while at >= 0:
+    while True:
         if not _is_chunk(data, at):
             at = data.find(b"MTrk", at)
-            continue
+        if not 0 <= at <= len(data) - 8:
+            return
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         if data[at : at + 4] == b"MTrk":
             exact = end == len(data) or _is_chunk(data, end)
