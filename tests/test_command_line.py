@@ -203,10 +203,7 @@ def test_what_a_file_could_not_give_is_told(checkpoint, capsys):
     midi.instruments.append(tokens_to_midi(TUNE[:16], name="short").instruments[0])
     write_midi(midi, Path("two.mid"))
     run("reconstruct", checkpoint, "two.mid", "--out", "out")
-    assert (
-        "left out: instrument 1 (short): 8 notes in melodies shorter than a window (the longest has 1 of"
-        in capsys.readouterr().out
-    )
+    assert "left out: instrument 1 (short): 8 notes in melodies shorter than a window" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("path", "way"), [("slerp", slerp), ("lerp", lerp)])
@@ -469,7 +466,7 @@ def no_note() -> None:
     [
         (broken_midi, "ends in the middle of an event"),
         (waltz, "in 3/4 throughout: 12 steps per bar"),
-        (one_bar, "has 1 of the 2 bars)"),
+        (one_bar, "has 1 of the 2 bars"),
         (no_note, "no notes"),
         (lambda: Path("bad.mid").write_bytes(b""), "empty"),
         (lambda: Path("bad.mid").mkdir(), "folder"),

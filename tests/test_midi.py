@@ -1,12 +1,11 @@
-import struct
-
 import mido
 import numpy as np
 import pretty_midi
 import pytest
+from midi_bytes import END, melody, smf
 
 from mvae_lib import _files as files
-from mvae_lib.music import midi
+from mvae_lib.music import midi_file
 from mvae_lib.music.melody import Note, canonical, notes_to_tokens, tokens_to_notes
 from mvae_lib.music.midi import MidiError, midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 
@@ -21,13 +20,6 @@ def through_file(music: pretty_midi.PrettyMIDI, folder) -> pretty_midi.PrettyMID
     return read_midi(folder / "melody.mid")
 
 
-def smf(*tracks: bytes, form: int = 1, division: int = 480, count: int | None = None) -> bytes:
-    """A MIDI file from the bytes of its tracks."""
-    header = struct.pack(">LHHH", 6, form, len(tracks) if count is None else count, division)
-    return b"MThd" + header + b"".join(b"MTrk" + struct.pack(">L", len(track)) + track for track in tracks)
-
-
-END = b"\x00\xff\x2f\x00"
 NOTE = b"\x00\x90\x3c\x40\x60\x80\x3c\x40"
 
 
@@ -153,25 +145,22 @@ BROKEN = {
     "empty": (b"", "empty"),
     "no MIDI": (b"RIFF and so on, at some length", "not a MIDI file"),
     "header cut off": (smf(NOTE + END)[:10], "middle of its header"),
-    "track cut off": (smf(NOTE + END)[:-6], "middle of a track"),
-    "track missing": (smf(NOTE + END, count=2), "middle of a track"),
-    "no tracks": (smf(), "0 tracks"),
-    "many tracks": (smf(NOTE + END, count=40_000), "40000 tracks"),
-    "format 2": (smf(NOTE + END, form=2), "format 2"),
-    "division 0": (smf(NOTE + END, division=0), "division is 0"),
-    "division in frames": (smf(NOTE + END, division=0xE728), "division is 59176"),
-    "tempo 0": (smf(b"\x00\xff\x51\x03\x00\x00\x00" + NOTE + END), "tempo of 0"),
-    "hours": (smf(b"\x00\xff\x51\x03\xff\xff\xff\x00\x90\x3c\x40\xbf\x7f\x80\x3c\x40" + END, division=1), "hours"),
+    "track cut off": (smf(NOTE + END)[:-6], "ends in the middle of an event"),
+    "no tracks": (smf(), "no track"),
+    "many tracks": (smf(*[NOTE + END] * 257), "256 tracks"),
+    "division 0": (smf(NOTE + END, division=0), "no ticks"),
+    "division in frames": (smf(NOTE + END, division=0xE728), "SMPTE"),
     "long silence": (smf(b"\xff\xff\xff\x7f\x90\x3c\x40\x60\x80\x3c\x40" + END), "silence"),
-    "endless number": (smf(b"\x80" * 500_000), "belong to no event"),
-    "impossible data": (smf(b"\x00\x90\xff\x40" + END), "a track is broken"),
-    "impossible key": (smf(b"\x00\xff\x59\x02\x40\x00" + NOTE + END), "a track is broken"),
-    "impossible metre": (smf(b"\x00\xff\x58\x04\x00\x02\x18\x08" + NOTE + END), "make no sense"),
-    "many notes": (smf(b"\x00\x90\x3c\x40" + b"\x00\x3c\x40" * midi.MAX_NOTES + END), "notes are more"),
-    "many bytes": (smf(NOTE + b"\x00\xff\x01\x01a" * (midi.MAX_BYTES // 5) + END), "bytes are more"),
+    "endless number": (smf(b"\x80" * 500_000), "more than four bytes"),
+    "no event": (smf(b"\x00\x3c\x40" + END), "where an event should begin"),
+    "impossible pitch": (smf(b"\x00\x90\xff\x40" + END), "impossible note"),
+    "impossible velocity": (smf(NOTE + b"\x00\x90\x3c\xff" + END), "impossible note"),
+    "many notes": (smf(b"\x00\x90\x3c\x40" + b"\x00\x3c\x40" * midi_file.MAX_NOTES + END), "notes are more"),
+    "many bytes": (smf(NOTE + b"\x00\xff\x01\x01a" * (midi_file.MAX_BYTES // 5) + END), "bytes that are read"),
+    "many changes": (smf(b"\x00\xff\x51\x03\x07\xa1\x20" * 20_001 + NOTE + END), "tempo and metre events are more"),
     "many instruments": (
-        smf(b"".join(bytes([0, 0xC0 + i % 16, i // 16, 0, 0x90 + i % 16, 60, 9, 9, 60, 0]) for i in range(300)) + END),
-        "300 instruments",
+        smf(*[b"".join(bytes([0, 0x90 | channel, 60, 9]) for channel in range(16)) + END] * 40),
+        "640 channels of tracks",
     ),
 }
 
@@ -183,6 +172,27 @@ def test_a_broken_file_is_refused_with_its_name_and_the_reason(data, reason, tmp
     with pytest.raises(MidiError, match=reason) as caught:
         read_midi(path)
     assert str(path) in str(caught.value)
+
+
+def test_hours_in_the_slowest_tempo_are_read(tmp_path):
+    slow = b"\x00\xff\x51\x03\xff\xff\xff"
+    (tmp_path / "slow.mid").write_bytes(smf(slow + b"\x00\x90\x3c\x40\xbf\x7f\x80\x3c\x40" + END, division=1))
+    assert read_midi(tmp_path / "slow.mid").instruments[0].notes[0].end == pytest.approx(8191 * 16.777215)
+
+
+@pytest.mark.parametrize(("division", "bars"), [(10_080, 130), (32_767, 1), (32_767, 200), (7, 2), (1, 2)])
+def test_a_midi_object_keeps_the_quarters_of_any_time_grid(division, bars, tmp_path):
+    pitches = [60, 62, 64, 65] * bars
+    (tmp_path / "fine.mid").write_bytes(smf(melody(pitches, division) + END, division=division))
+    tokens = midi_to_tokens(read_midi(tmp_path / "fine.mid"), 16 * bars)
+    assert tokens_to_notes(tokens) == [Note(pitch, 4 * i, 4 * i + 4) for i, pitch in enumerate(pitches)]
+
+
+def test_a_change_of_program_makes_two_instruments_of_a_midi_object(tmp_path):
+    track = b"\x00\xff\x03\x01x\x00\xc0\x05" + NOTE + b"\x00\xc0\x06" + NOTE + b"\x00\x99\x24\x40\x01\x24\x00" + END
+    (tmp_path / "three.mid").write_bytes(smf(track))
+    made = [(i.name, i.program, i.is_drum, len(i.notes)) for i in read_midi(tmp_path / "three.mid").instruments]
+    assert made == [("x", 5, False, 1), ("x", 6, False, 1), ("x", 0, True, 1)]
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):

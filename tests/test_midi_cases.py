@@ -244,6 +244,7 @@ def test_what_players_accept_is_read_and_what_is_left_out_is_told(case):
     assert found.notes_used + sum(reason.notes for reason in found.reasons) == found.note_ons
     again = pickle.loads(pickle.dumps(found))
     assert again.sources == found.sources and again.reasons == found.reasons
+    assert [reason.kind for reason in again.reasons] == [reason.kind for reason in found.reasons]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -216,7 +216,7 @@ def _covered(line: Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
 
 
 def _nothing(text: str, found: Extraction) -> NoMelodyError:
-    reasons = "; ".join(map(str, found.reasons[:MAX_REASONS])) or "it holds no notes"
+    reasons = "; ".join(found.reasons[:MAX_REASONS]) or "it holds no notes"
     more = len(found.reasons) - MAX_REASONS
     error = NoMelodyError(f"{text}; {reasons}" + (f"; and {more} more reasons" if more > 0 else ""))
     error.extraction = found

@@ -55,7 +55,7 @@ class Account:
         """A reason for so many notes of an instrument; nothing where there are none."""
         if notes:
             count = f"{notes} note{'s' if notes > 1 else ''}"
-            self.reasons.append(Reason(kind, int(notes), f"{in_words(source)}: {count} {text}"))
+            self.reasons.append(Reason(kind, notes, f"{in_words(source)}: {count} {text}"))
 
 
 def find_lines(music: Music, account: Account, assume_metre: str | None, cut: bool) -> Iterator[Line]:

@@ -126,7 +126,8 @@ def _as_pretty_midi(music: Music) -> pretty_midi.PrettyMIDI:
         if tick <= ticks:
             track.append(change.copy(time=rescaled(tick) - now))
             now = rescaled(tick)
-    midi = pretty_midi.PrettyMIDI(mido_object=mido.MidiFile(ticks_per_beat=division, tracks=[track]))
+    changes_only = mido.MidiFile(ticks_per_beat=division, tracks=[track])
+    midi = pretty_midi.PrettyMIDI(mido_object=changes_only, charset="utf-8")  # in which names are written again
     instruments: dict[tuple[int, int, int], pretty_midi.Instrument] = {}
     for number, channel, program, pitch, velocity, start, end in music.notes.tolist():
         key = number, channel, program

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -37,15 +36,19 @@ class MidiError(ValueError):
     """A MIDI file that cannot be used; the message names the file and the reason."""
 
 
-class Reason(NamedTuple):
-    """Why some notes of a file were left out: the kind (the same words in each file), how many, and a sentence."""
+class Reason(str):
+    """A sentence on why some notes of a file were left out; `kind` is the same in each file, `notes` counts them."""
 
     kind: str
     notes: int
-    text: str
 
-    def __str__(self) -> str:
-        return self.text
+    def __new__(cls, kind: str, notes: int, text: str) -> "Reason":
+        reason = super().__new__(cls, text)
+        reason.kind, reason.notes = kind, int(notes)
+        return reason
+
+    def __getnewargs__(self) -> tuple[str, int, str]:
+        return self.kind, self.notes, str(self)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def read_music(data: bytes) -> Music:
         raise MidiError("it holds no track")
     notes = _notes(tracks)
     if reasons and not len(notes):
-        raise MidiError("; ".join(reason.text for reason in reasons[:3]))
+        raise MidiError("; ".join(reasons[:3]))
     _check_limits(notes, division, sum(len(track.metres) + len(track.tempos) for track in tracks))
     np.minimum(notes["end"], MAX_QUARTERS * division, out=notes["end"])  # a note held for hours
     np.maximum(notes["end"], notes["start"], out=notes["end"])
@@ -157,10 +160,11 @@ def _unwrapped(data: bytes) -> bytes:
 def _track_chunks(data: bytes) -> Iterator[tuple[int, int, bool]]:
     """(start, end, exact) of the content of each track; not `exact` where a wrong length made `end` a guess."""
     at = 14
-    while at >= 0:
+    while True:
         if not _is_chunk(data, at):
             at = data.find(b"MTrk", at)
-            continue
+        if not 0 <= at <= len(data) - 8:
+            return
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
         if data[at : at + 4] == b"MTrk":
             exact = end == len(data) or _is_chunk(data, end)
