@@ -17,8 +17,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
+from abc_dialects import undo_mail_and_plus_signs
+from abc_fields import FIELD, without_comment
 from abc_notation import Tune, parse_tune, split_tunes
-from abc_reader import FIELD, TOKEN, TUPLET, undo_mail_and_plus_signs, without_comment
+from abc_reader import TOKEN, TUPLET
 
 from mvae_lib.data.folk import BOOKS, TuneInfo, folk_melodies
 

@@ -207,7 +207,9 @@ def test_a_text_without_a_tune_is_refused(text):
         split_tunes(text)
 
 
-@pytest.mark.parametrize("after", ["\n\nAged Abe\n", "\n \t\nAged Abe", "\n%%begintext\nAged Abe\n%%endtext\n"])
+@pytest.mark.parametrize(
+    "after", ["\n\nAged Abe\n", "=\n\nAged Abe\n", "\n \t\nAged Abe", "\n%%begintext\nAged Abe\n%%endtext\n"]
+)
 def test_free_text_gives_no_notes(after):
     assert pitches(f"CDEF|{after}") == [C4, D4, E4, F4]
 

@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from abc_dialects import DYNAMICS, undo_mail_and_plus_signs
 from abc_fields import (
     ACCIDENTALS,
     FIELD,
@@ -44,8 +45,7 @@ _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5
 
 _LENGTH = r"(?P<{0}num>\d*)(?P<{0}slash>/*)(?P<{0}den>\d*)"
 _NOTE = r"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)"
-_DYNAMICS = r"f{1,4}|[0-5]"  # decorations that look like notes
-_DECORATION = rf"!(?!(?!(?:{_DYNAMICS})!)[\d,'/]*[A-Ga-gz][A-Ga-gz\d,'/]*!)[^!|\s\"\[\]]+!"
+_DECORATION = rf"!(?!(?!(?:{DYNAMICS})!)[\d,'/]*[A-Ga-gz][A-Ga-gz\d,'/]*!)[^!|\s\"\[\]]+!"
 TOKEN = re.compile(
     r"(?P<space>[\s`\\$*]+|\[\|\]|y\d*|[()])"  # "[|]" is an invisible line to hang a text on
     rf"|(?P<text>\"[^\"]*\")|(?P<grace>\{{[^}}]*\}}-?)|(?P<decoration>{_DECORATION}|[!.~H-Wh-w])"
@@ -58,8 +58,6 @@ TOKEN = re.compile(
 )
 TUPLET = re.compile(r"\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?")
 _CHORD_NOTE = re.compile(rf"[.~H-Wh-w(]*{_NOTE}{_LENGTH.format('')}(?P<tie>-?)[\s)]*")
-_MAILED = re.compile(r"(?m)^((?![A-Za-z]:).*)=(?:20)?[ ]*\n")  # a line of music that e-mail broke in two
-_PLUS = re.compile(r"\+([^+|\s]+)\+")
 
 
 @dataclass
@@ -79,18 +77,6 @@ class Segment:
     opens: bool = False
     closes: bool = False
     repeat_end: bool = False
-
-
-def undo_mail_and_plus_signs(text: str) -> str:
-    """A tune with `=` and long lines as before e-mail, old +ceg+ as the chord [ceg], old +trill+ as !trill!."""
-    text = _MAILED.sub(r"\1", text).replace("=3D", "=")
-    return "\n".join(line if FIELD.match(line) else _PLUS.sub(_without_plus, line) for line in text.splitlines())
-
-
-def _without_plus(match: re.Match) -> str:
-    inside = match[1]
-    is_chord = re.search("[A-Ga-g]", inside) and re.fullmatch(r"[\^_=A-Ga-g\d,'/]+", inside)
-    return f"[{inside}]" if is_chord and not re.fullmatch(_DYNAMICS, inside) else f"!{inside}!"
 
 
 class Reader:

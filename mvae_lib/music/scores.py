@@ -7,6 +7,7 @@ Chapter: 01.
 """
 
 import io
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pretty_midi
-from music21 import instrument, meter, repeat, stream
-from music21.exceptions21 import Music21Exception
+from music21 import instrument, meter, stream
+from music21.musicxml.xmlObjects import MusicXMLWarning
 from music21.musicxml.xmlToM21 import MusicXMLImporter
 
 from mvae_lib.music.extraction import Source, extract_melodies, skyline
@@ -79,8 +80,7 @@ def read_musicxml(path: str | Path, bars: int = 2) -> ScoreWindows:
 
     Chapter: 01.
     """
-    music = _parsed(path)
-    reasons = []
+    music, reasons = _parsed(path)
     for index, part in enumerate(music.parts):
         if interval := _transposes(part):
             name = f" ({part.partName[:40]})" if part.partName else ""
@@ -97,8 +97,8 @@ def read_musicxml(path: str | Path, bars: int = 2) -> ScoreWindows:
     return ScoreWindows(found.tokens, found.sources, (*reasons, *map(str, found.reasons)))
 
 
-def _parsed(path: str | Path) -> stream.Score:
-    """The score in a file, repeats played out. Raises ScoreError."""
+def _parsed(path: str | Path) -> tuple[stream.Score, list[str]]:
+    """The score in a file, repeats played out, and what music21 could not read of it. Raises ScoreError."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -112,7 +112,9 @@ def _parsed(path: str | Path) -> stream.Score:
             raise ScoreError(f"it is XML, but not MusicXML in parts: its root is <{root[:40]}>, not <score-partwise>")
         importer = MusicXMLImporter()
         importer.xmlText = data
-        importer.parseXMLText()
+        with warnings.catch_warnings(record=True) as lost:
+            warnings.simplefilter("always", MusicXMLWarning)
+            importer.parseXMLText()
     except ScoreError as error:
         raise ScoreError(f"{path}: {error}") from None
     except (ElementTree.ParseError, zipfile.BadZipFile, UnicodeError) as error:
@@ -120,10 +122,12 @@ def _parsed(path: str | Path) -> stream.Score:
     except Exception as error:  # music21 lets many exceptions out
         reason = f"{type(error).__name__}: {str(error)[:100]}"
         raise ScoreError(f"{path}: music21 cannot read this MusicXML ({reason})") from error
+    lost = [each.message for each in lost if isinstance(each.message, MusicXMLWarning)]
+    reasons = [f"music21 leaves out what it cannot read: {' '.join(str(each).split())[:100]}" for each in lost[:8]]
     try:
-        return importer.stream.expandRepeats()
-    except (repeat.ExpanderException, Music21Exception):
-        return importer.stream
+        return importer.stream.expandRepeats(), reasons
+    except Exception as error:  # as above
+        return importer.stream, [*reasons, f"its repeats are not played out ({str(error)[:100]})"]
 
 
 def _unpacked(data: bytes) -> bytes:
