@@ -25,7 +25,7 @@ from mvae_lib.latent.attribute_vectors import fit_attribute_vectors
 from mvae_lib.music.attributes import ATTRIBUTES
 from mvae_lib.data.folk import folk_melodies
 from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.latent.interpolation import encode_all
+from mvae_lib.latent import encode_all
 from mvae_lib.pretrained import load_pretrained
 from mvae_lib.evaluation.projections import fit_pca
 torch.set_num_threads(1)

@@ -14,8 +14,8 @@ import pytest
 import torch
 from test_widgets import DUO, DUO_NOTES, DUO_TOKENS, VISION, cielab, contrast, luminance
 
+from mvae_lib.latent import lerp
 from mvae_lib.latent.attribute_vectors import AttributeVector
-from mvae_lib.latent.interpolation import lerp
 from mvae_lib.music.melody import Note, note_on
 from mvae_lib.music.midi import notes_to_midi
 from mvae_lib.plots import palette

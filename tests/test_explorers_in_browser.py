@@ -12,7 +12,7 @@ from browser import requests_beyond_this_machine
 from test_explorers import a_blender, a_map, a_mixer, a_pad, decode, melody
 from test_players_in_browser import LOUDNESS
 
-from mvae_lib.latent.interpolation import lerp
+from mvae_lib.latent import lerp
 from mvae_lib.plots import palette
 from mvae_lib.widgets.explorers import LatentMap
 from mvae_lib.widgets.explorers.page import clip

@@ -1,9 +1,9 @@
-"""The LSTM over tokens: by hand on a CPU and by the fused call, the same numbers and the same gradients."""
+"""The LSTM over tokens: by hand and by `nn.LSTM`, the same numbers, gradients and gradients of gradients."""
 
 import pytest
 import torch
 
-from mvae_lib.models import recurrence
+from mvae_lib.models import precision, recurrence
 from mvae_lib.models.lstm import LSTM
 
 CASES = {
@@ -51,16 +51,62 @@ def test_by_hand_and_fused_agree_in_numbers_and_gradients(case):
     hot = recurrence.one_hot(tokens, vocab_sizes, torch.double)
     fused, expected = run(recurrence._fused, hot)
     by_hand, gradients = run(lambda lstm, _, *rest: recurrence._by_hand(lstm, tokens, vocab_sizes, *rest), None)
-    public, _ = run(lambda lstm, _, *rest: recurrence.read_tokens(lstm, tokens, vocab_sizes, *rest), None)
     for ours, theirs in zip(by_hand, fused, strict=True):
         torch.testing.assert_close(ours, theirs)
     for ours, theirs in zip(gradients, expected, strict=True):
         assert theirs.abs().max() > 0
         torch.testing.assert_close(ours, theirs)
-    assert torch.equal(public.at_steps, by_hand.at_steps), "on a CPU, read_tokens goes the way by hand"
 
 
-def test_gradients_can_be_taken_twice_from_one_pass():
+@pytest.mark.parametrize(("rows", "way"), [(3, "_fused"), (4, "_by_hand"), (5, "_by_hand")])
+def test_the_number_of_rows_decides_which_way_is_taken(monkeypatch, rows, way):
+    taken = []
+    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", 4)
+    for name in ("_fused", "_by_hand"):
+        monkeypatch.setattr(recurrence, name, lambda *_, name=name: taken.append(name))
+    recurrence.read_tokens(LSTM(7, 4), torch.ones(rows, 2), (7,))
+    assert taken == [way]
+
+
+@pytest.mark.parametrize("rows_by_hand", [0, 99], ids=["by hand", "nn.LSTM"])
+@pytest.mark.parametrize("case", ["of three tracks", "of two layers", "an encoder's of two layers"])
+def test_the_gradient_can_be_differentiated_again(case, rows_by_hand, monkeypatch):
+    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", rows_by_hand)
+    case, generator = CASES[case], torch.Generator().manual_seed(0)
+    vocab_sizes, layers, both = case["vocab_sizes"], case["layers"], case["both"]
+    lstm = LSTM(sum(vocab_sizes) + case["conditioning"], 2, layers, both, generator).double()
+    tokens = torch.stack([torch.randint(0, n + 1, (2, 2), generator=generator) for n in vocab_sizes], -1)
+    tokens = tokens if len(vocab_sizes) > 1 else tokens[..., 0]
+    conditioning = torch.randn(2, min(case["steps"], 2), case["conditioning"], generator=generator).double()
+    state = None if both else torch.randn(2, layers, 2, 2, generator=generator).double()
+
+    lstm.requires_grad_(True)
+
+    def hidden(conditioning, *_):  # the check changes the weights where they lie
+        return recurrence.read_tokens(lstm, tokens, vocab_sizes, conditioning, None if both else tuple(state))
+
+    assert torch.autograd.gradgradcheck(hidden, [conditioning.requires_grad_(), *lstm.parameters()])
+
+
+@pytest.mark.parametrize("rows_by_hand", [0, 99], ids=["by hand", "nn.LSTM"])
+def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, rows_by_hand):
+    """WGAN-GP's term: it asks for the gradient of a gradient, and for a gradient of the weights from both at once."""
+    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", rows_by_hand)
+    generator = torch.Generator().manual_seed(0)
+    lstm = LSTM(7 + 3, 4, generator=generator)
+    z = torch.randn(2, 1, 3, generator=generator, requires_grad=True)
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        lstm, z = lstm.to(dtype), z.detach().to(dtype).requires_grad_()
+        score = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3], [6, 0, 7]]), (7,), z).final.sum()
+        (slope,) = torch.autograd.grad(score, z, create_graph=True)
+        loss = score + (slope.square().sum() - 1) ** 2
+        gradients.append(torch.autograd.grad(loss, lstm.weight_hh_l0)[0].double())
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_can_be_taken_twice_from_one_pass(monkeypatch):
+    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", 0)
     lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
     hidden = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,))
     first = torch.autograd.grad(hidden.final.sum(), lstm.weight_hh_l0, retain_graph=True)[0]
@@ -68,8 +114,10 @@ def test_gradients_can_be_taken_twice_from_one_pass():
     assert torch.equal(first, again)
 
 
-def test_autocast_takes_the_fused_call():
+@pytest.mark.skipif(not precision.cpu_autocast_supported(), reason="this CPU runs no LSTM in bfloat16")
+def test_autocast_takes_the_call_of_nn_lstm(monkeypatch):
+    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", 0)
     lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
-    with torch.autocast("cpu", torch.bfloat16):
+    with precision.autocast("cpu"):
         at_steps = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,)).at_steps
     assert at_steps.dtype == torch.bfloat16

@@ -1,13 +1,11 @@
-"""An LSTM over known tokens: on a GPU by the fused call, on a CPU by fewer operations than the fused call makes.
+"""`nn.LSTM` over one-hot tokens, with fewer operations where that pays: a speed-up that readers can skip.
 
-The input weights' product with a one-hot vector is one of their columns, and what z adds to the gates is the same at
-every step. PyTorch's LSTM knows neither; for a decoder that is more than half of its products. So on a CPU
-
-- a token is looked up, and what all steps share is projected once;
-- each step writes its gates in place, and they become their own gradients on the way back;
-- the gradient of the recurrent weights is one product after the loop instead of one at each step.
-
-Both ways give the same numbers (`tests/test_recurrence.py`). Under autocast, and off the CPU, it is the fused call.
+`read_tokens` gives what `_fused` gives, and `_fused` is one call of `nn.LSTM`. Two things that `nn.LSTM` does not know:
+the product of the input weights with a one-hot vector is one of their columns, and an input that is the same at every
+step needs to be projected once. `_by_hand` uses both. It also writes the gates in place, where they later become their
+own gradients, and takes the gradient of the recurrent weights in one product after the loop. Against that, each step
+costs some fifteen calls from Python, so it pays only where one call has many rows: all bars of all sequences at once.
+`python -m benchmarks.recurrence` measures both; its table is in `benchmarks/README.md`.
 
 Chapter: 07. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.
 """
@@ -17,14 +15,17 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mvae_lib.models.lstm import LSTM, State
 from mvae_lib.models.tracks import one_hot, split_tracks
 
+ROWS_BY_HAND = (
+    256  # from this many rows on, `_by_hand` is at least 1.3 times as fast as `nn.LSTM` on every CPU measured
+)
+
 
 class Hidden(NamedTuple):
-    """What an LSTM's last layer makes of a sequence; both directions lie side by side."""
+    """The output of an LSTM's last layer; both directions lie side by side."""
 
     at_steps: Tensor  # [batch, steps, directions * units]
     final: Tensor  # [batch, directions * units]: each direction's own last step
@@ -37,21 +38,21 @@ def read_tokens(
     conditioning: Tensor | None = None,
     state: State | None = None,
 ) -> Hidden:
-    """An LSTM whose inputs are [one-hot token of each track, further inputs], over all steps.
+    """An LSTM whose inputs are [one-hot token of each track, conditioning], over all steps.
 
     `tokens`: `[batch, steps]` or `[batch, steps, tracks]`, where the class after a track's last one is an input of
-    zeros; `conditioning`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step;
-    `state`: None for zeros, which is what a bidirectional LSTM starts from. Gradients can be taken once, not twice.
+    zeros; `conditioning`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where it is the same at every step;
+    `state`: None for zeros, which is what a bidirectional LSTM starts from.
     """
     weight = lstm.weight_ih_l0
-    if weight.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if len(tokens) < ROWS_BY_HAND or weight.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return _fused(lstm, one_hot(tokens, vocab_sizes, weight.dtype), conditioning, state)
     return _by_hand(lstm, tokens, vocab_sizes, conditioning, state)
 
 
 def _fused(lstm: LSTM, vectors: Tensor, conditioning: Tensor | None, state: State | None) -> Hidden:
     if conditioning is not None:
-        vectors = torch.cat([vectors, conditioning.expand(-1, vectors.shape[1], -1)], -1)
+        vectors = torch.cat([vectors, conditioning.expand(-1, vectors.shape[1], -1)], -1)  # [batch, steps, all inputs]
     at_steps, (h, _) = lstm(vectors, state)
     return Hidden(at_steps, torch.cat(list(h[-2:] if lstm.bidirectional else h[-1:]), -1))
 
@@ -62,7 +63,7 @@ def _by_hand(
     tokens = torch.stack(split_tracks(tokens.long(), vocab_sizes)).transpose(1, 2)  # [tracks, steps, batch]
     weights, directions = lstm.all_weights, 2 if lstm.bidirectional else 1
     zeros = lstm.weight_ih_l0.new_zeros(tokens.shape[2], lstm.hidden_size)
-    below = None
+    below = None  # [steps, batch, directions * units], the output of the layer below
     for layer in range(lstm.num_layers):
         outputs = []
         for direction in range(directions):
@@ -81,6 +82,22 @@ def _by_hand(
             outputs.append(_Recurrence.apply(read, added, recurrent, h, c, *rows))
         below = torch.cat([outputs[0], *(output.flip(0) for output in outputs[1:])], -1)
     return Hidden(below.transpose(0, 1), torch.cat([output[-1] for output in outputs], -1))
+
+
+def _step_by_step(
+    tokens: Tensor, added: Tensor | None, recurrent: Tensor, h: Tensor, c: Tensor, *rows: Tensor
+) -> Tensor:
+    """What `_Recurrence` computes, in operations that can be differentiated any number of times."""
+    hs = []
+    for step in range(tokens.shape[1] if rows else len(added)):
+        gates = h @ recurrent.t() + sum(table[track[step]] for table, track in zip(rows, tokens, strict=False))
+        if added is not None:
+            gates = gates + added[step if len(added) > 1 else 0]
+        i, f, g, o = gates.chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        hs.append(h)
+    return torch.stack(hs)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -113,37 +130,47 @@ class _Recurrence(torch.autograd.Function):
             o.sigmoid_()
             torch.mul(cs[step], f, out=cs[step + 1]).addcmul_(i, g)
             torch.tanh(cs[step + 1], out=hs[step + 1]).mul_(o)
-        ctx.save_for_backward(tokens, recurrent, hs, cs, gates)
-        ctx.added_steps = 0 if added is None else len(added)
-        ctx.table_sizes = [len(table) for table in rows]
+        ctx.save_for_backward(hs, cs, gates, tokens, added, recurrent, h, c, *rows)
         return hs[1:]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_hs: Tensor) -> tuple[Tensor | None, ...]:
-        tokens, recurrent, hs, cs, gates = ctx.saved_tensors
-        units = hs.shape[2]
-        d_gates = gates.clone()  # a second backward pass over a kept graph needs the gates again
-        dh, dc = d_hs[-1].clone(), torch.zeros_like(hs[0])
-        tanh_c, a, b = torch.empty_like(dc), torch.empty_like(dc), torch.empty_like(dc)
-        for step in reversed(range(len(gates))):
-            gate = d_gates[step]
-            i, f, g, o = gate.split(units, 1)
-            torch.tanh(cs[step + 1], out=tanh_c)
-            torch.mul(dh, o, out=a)  # what h' = o tanh(c') passes on
-            dc.add_(a).addcmul_(a, tanh_c.square(), value=-1)
-            o.neg_().add_(1).mul_(a.mul_(tanh_c))  # each gate times (1 - gate) times what reaches it
-            torch.mul(dc, i, out=a)
-            torch.mul(a, g, out=b)
-            i.neg_().add_(1).mul_(b)
-            g.mul_(b).neg_().add_(a)  # a (1 - g^2)
-            dc *= f
-            f.neg_().add_(1).mul_(cs[step]).mul_(dc)
-            dh = torch.addmm(d_hs[step - 1], gate, recurrent) if step else gate @ recurrent
+        hs, cs, gates, *inputs = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient's own gradient will be asked for (`create_graph`)
+            wanted = [place for place, needed in enumerate(ctx.needs_input_grad) if needed]
+            gradients = torch.autograd.grad(
+                _step_by_step(*inputs), [inputs[place] for place in wanted], d_hs, create_graph=True
+            )
+            return tuple(dict(zip(wanted, gradients, strict=True)).get(place) for place in range(len(inputs)))
+        tokens, added, recurrent, _, _, *rows = inputs
+        d_gates, dh, dc = _through_time(gates, hs, cs, recurrent, d_hs)
         flat = d_gates.flatten(0, 1)
         d_rows = [
-            flat.new_zeros(size, flat.shape[1]).index_add_(0, track.flatten(), flat)
-            for size, track in zip(ctx.table_sizes, tokens if ctx.table_sizes else [], strict=True)
+            torch.zeros_like(table).index_add_(0, track.flatten(), flat)
+            for table, track in zip(rows, tokens if rows else [], strict=True)
         ]
-        d_added = {0: None, 1: d_gates.sum(0, keepdim=True)}.get(ctx.added_steps, d_gates)
+        d_added = None if added is None else d_gates.sum(0, keepdim=True) if len(added) == 1 else d_gates
         return None, d_added, flat.t() @ hs[:-1].flatten(0, 1), dh, dc, *d_rows
+
+
+def _through_time(gates: Tensor, hs: Tensor, cs: Tensor, recurrent: Tensor, d_hs: Tensor) -> tuple[Tensor, ...]:
+    """The gradients of the gates before their nonlinearities `[steps, batch, 4 units]`, of the first h and of c."""
+    units = hs.shape[2]
+    d_gates = gates.clone()  # a second backward pass over a kept graph needs the gates again
+    dh, dc = d_hs[-1].clone(), torch.zeros_like(hs[0])
+    tanh_c, a, b = torch.empty_like(dc), torch.empty_like(dc), torch.empty_like(dc)
+    for step in reversed(range(len(gates))):
+        gate = d_gates[step]
+        i, f, g, o = gate.split(units, 1)
+        torch.tanh(cs[step + 1], out=tanh_c)
+        torch.mul(dh, o, out=a)  # what h' = o tanh(c') passes on
+        dc.add_(a).addcmul_(a, tanh_c.square(), value=-1)
+        o.neg_().add_(1).mul_(a.mul_(tanh_c))  # each gate times (1 - gate) times what reaches it
+        torch.mul(dc, i, out=a)
+        torch.mul(a, g, out=b)
+        i.neg_().add_(1).mul_(b)
+        g.mul_(b).neg_().add_(a)  # a (1 - g^2)
+        dc *= f
+        f.neg_().add_(1).mul_(cs[step]).mul_(dc)
+        dh = torch.addmm(d_hs[step - 1], gate, recurrent) if step else gate @ recurrent
+    return d_gates, dh, dc

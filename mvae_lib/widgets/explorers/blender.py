@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Interpolation, lerp, slerp
+from mvae_lib.latent import Interpolation, lerp, slerp
 from mvae_lib.widgets.explorers.base import Decode, Encode, Explorer, as_tokens, encoded
 from mvae_lib.widgets.explorers.page import Json
 from mvae_lib.widgets.rolls import MAX_MELODIES, Representation

@@ -8,7 +8,7 @@ import traitlets
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.latent.interpolation import from_map
+from mvae_lib.latent import from_map
 from mvae_lib.widgets.explorers.base import Decode, Explorer
 from mvae_lib.widgets.explorers.page import Json
 from mvae_lib.widgets.explorers.pictures import map_svg
