@@ -10,30 +10,27 @@ from mvae_lib.widgets.explorers.page import explorer_module
 from mvae_lib.widgets.page import widget_module
 
 NODE = shutil.which("node")
-MODULES = {"player": widget_module} | {
-    kind: lambda kind=kind: explorer_module(f"mvae-{kind}") for kind in ("map", "blender", "mixer", "pad")
-}
+KINDS = ("map", "blender", "mixer", "pad")
 
 
-@pytest.fixture(scope="module")
-def node() -> str:
-    """The path of Node, from version 18 on; where there is none, all tests here skip in one line."""
-    if NODE is None:
-        pytest.skip("no program named node is on the PATH: install Node 18 or newer")
-    return NODE
+def joined_scripts() -> dict[str, str]:
+    """The modules that anywidget loads, by name."""
+    return {"player": widget_module()} | {kind: explorer_module(f"mvae-{kind}") for kind in KINDS}
 
 
-def test_the_scripts_do_what_their_tests_in_javascript_say(node):
+def test_a_page_gets_no_import_or_export_lines():
+    for name, script in joined_scripts().items():
+        before_the_glue = script[: script.index("export default")]
+        assert not any(line.startswith(("import ", "export ")) for line in before_the_glue.splitlines()), name
+
+
+@pytest.mark.skipif(NODE is None, reason="no program named node is on the PATH: install Node 18 or newer")
+def test_the_scripts_parse_and_do_what_their_tests_in_javascript_say(tmp_path):
     tests = sorted(map(str, (Path(__file__).parent / "javascript").glob("*.test.js")))
-    done = subprocess.run([node, "--test", *tests], capture_output=True, text=True, encoding="utf-8", timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_the_joined_scripts_parse_and_neither_import_nor_export(node, name, tmp_path):
-    text = MODULES[name]()
-    joined = text[: text.index("export default")]
-    assert not any(line.startswith(("import ", "export ")) for line in joined.splitlines())
-    (tmp_path / "joined.mjs").write_text(text, encoding="utf-8")
-    done = subprocess.run([node, "--check", tmp_path / "joined.mjs"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    commands = [["--test", *tests]]
+    for name, script in joined_scripts().items():
+        (tmp_path / f"{name}.mjs").write_text(script, encoding="utf-8")
+        commands.append(["--check", str(tmp_path / f"{name}.mjs")])
+    for command in commands:
+        done = subprocess.run([NODE, *command], capture_output=True, text=True, encoding="utf-8", timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -177,7 +177,7 @@ def _refuse_tracks(strip: list) -> None:
         (steps,), count = lengths, len(strip)
         raise ValueError(
             f"tokens [{count}, {steps}] would be {count} melodies of {steps} steps, each less than a beat; "
-            f'for one sequence of {steps} tracks, give its representation: play(tokens, representation="trio")'
+            f"for one sequence of {steps} tracks, give its representation: play(tokens, representation=...)"
         )
 
 
