@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 
 from mvae_lib.models.decoders import FlatDecoder
-from mvae_lib.models.encoders import Posterior, reparameterize
 from mvae_lib.models.musicvae import MusicVAE, Output
+from mvae_lib.models.posterior import Posterior, reparameterize
 
 State = list[tuple[Tensor, Tensor]]  # h and c of each layer, each [batch, units]
 
@@ -39,7 +39,9 @@ class Port(nn.Module):
         """Encode, draw z, decode with teacher forcing, as `MusicVAE.forward`."""
         hot = one_hot(tokens.long(), self.config.vocab_sizes[0]).float()
         encoder = self.model.encoder
-        summary = self.summary(encoder.lstm, hot.unflatten(1, (encoder.bars or 1, -1)).flatten(0, 1)).view(len(hot), -1)
+        summary = self.summary(
+            encoder.lstm, hot.unflatten(1, (self.config.bars if self.config.bar_encoder else 1, -1)).flatten(0, 1)
+        ).view(len(hot), -1)
         posterior = Posterior(encoder.mu(summary).float(), softplus(encoder.sigma(summary).float()))
         z = reparameterize(posterior, generator)
         previous = torch.cat([torch.zeros_like(hot[:, :1]), hot[:, :-1]], 1)

@@ -7,150 +7,189 @@ is imported only by the commands that read or write it, so that a training machi
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from mvae_lib import evaluation, latent, pretrained, training
-from mvae_lib.data.folk import WINDOW_BARS, MelodyDataset, folk_melodies
+from mvae_lib import evaluation, pretrained, training
+from mvae_lib.data.dataset import Dataset
+from mvae_lib.data.midi_folder import midi_folder
+from mvae_lib.data.shipped import shipped_data
 from mvae_lib.evaluation import report
-from mvae_lib.models import generate as decoding
-from mvae_lib.models.config import Configuration, ModelConfig, get_config, list_configs, to_dict
+from mvae_lib.models.config import ModelConfig, get_config, list_configs, to_dict
 from mvae_lib.models.musicvae import MusicVAE, count_parameters
-from mvae_lib.music.audio import synthesize, write_wav
-from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
-from mvae_lib.training import checkpoints
+from mvae_lib.music.audio import write_wav
+from mvae_lib.music.files import choose_window, list_file, printable, read_windows, sentences
+from mvae_lib.music.representation import Representation, Windows, get_representation
+from mvae_lib.training import checkpoints, fit
 from mvae_lib.training.checkpoints import CheckpointError
 from mvae_lib.training.storage import FACTS
 
-if TYPE_CHECKING:
-    from mvae_lib.music.extraction import Extraction
-
 __all__ = ["CheckpointError", "CommandError", "evaluate", "info", "interpolate", "reconstruct", "sample", "train"]
 
-_BATCH = 512  # melodies decoded together: more are hardly faster, and so any number fits into memory
+_BATCH = 512  # windows decoded together: more are hardly faster, and so any number fits into memory
+_MAX_SOURCES = 8  # columns of an evaluation
 
 
 class CommandError(Exception):
     """What the user can mend. The message says how."""
 
 
-def train(name: str, out: Path, updates: int | None, seed: int | None, every: int, resume: bool, device: str) -> None:
-    """Train a named configuration on the folk melodies, with a checkpoint in `out` every so many updates."""
+def train(
+    name: str,
+    out: Path,
+    data: Path | None,
+    bars: int | None,
+    updates: int | None,
+    seed: int | None,
+    every: int,
+    resume: bool,
+    device: str,
+) -> None:
+    """Train a named configuration, with a checkpoint in `out` every so many updates; go on with what `out` holds."""
     torch.set_flush_denormal(True)  # gradients of 256 steps fade into numbers that a CPU takes ten times as long over
     _check_device(device)
-    configuration = _named(name)
-    tokens = _folk_melodies(configuration.model, "train", name).tokens
-    if updates is not None:
-        configuration = replace(configuration, training=replace(configuration.training, updates=updates))
-    if resume:
-        run = _resumed(out, configuration, tokens, seed, device)
-        if updates is not None:
-            run.config = configuration.training
-    else:
-        run = _begun(out, configuration, tokens, seed or 0, device)
-    if run.update >= run.config.updates:
-        print(f"nothing to do: the run in {out} has {run.update} updates; ask for more of them with --updates")
-        return
-    size = f"{count_parameters(run.model):,} parameters, {len(tokens):,} windows, seed {run.seed}"
-    print(f"{name}: {size}; updates {run.update} to {run.config.updates}, checkpoints in {out} every {every}")
-    for record in training.train(run, show_progress=sys.stderr.isatty()):
-        if record.update % every == 0 or record.update == run.config.updates:
-            losses = {key: getattr(record, key) for key in ("loss", "distortion", "rate")}
-            finite = {key: value for key, value in losses.items() if math.isfinite(value)}
-            checkpoints.save_checkpoint(out, run, name, finite)
-            told = ", ".join(f"{key} {value:.2f}" for key, value in losses.items())
-            tqdm.write(f"update {record.update}: {told} nats a sequence; {record.dropped} dropped")
-
-
-def _begun(out: Path, configuration: Configuration, tokens: np.ndarray, seed: int, device: str) -> training.TrainingRun:
-    if (out / FACTS).exists():
-        raise CommandError(f"{out} holds a checkpoint already; go on with it by --resume, or name another folder")
-    model = MusicVAE(configuration.model, torch.Generator().manual_seed(seed)).to(device)
-    run = training.start_run(model, tokens, configuration.training, seed)
-    checkpoints.save_checkpoint(out, run, configuration.name)  # a folder that cannot be used is found out now
-    return run
-
-
-def _resumed(
-    out: Path, configuration: Configuration, tokens: np.ndarray, seed: int | None, device: str
-) -> training.TrainingRun:
-    if not (out / FACTS).exists():
+    with _as_mistakes(ValueError):
+        configuration = get_config(name)
+        if bars is not None:
+            model = replace(configuration.model, steps=bars * configuration.model.steps_per_bar)
+            configuration = replace(configuration, model=model)
+    if resume and not (out / FACTS).exists():
         raise CommandError(f"there is no run in {out} to go on with; leave out --resume to begin one")
-    facts = checkpoints.read_metadata(out)
-    if seed not in (None, facts.seed):
-        raise CommandError(f"the run in {out} has the seed {facts.seed} and keeps it; leave out --seed")
-    longer = replace(configuration.training, updates=facts.configuration.training.updates)
-    return checkpoints.resume(out, tokens, device, replace(configuration, training=longer))
+    windows = _windows_of(configuration.model, name, data, "train")
+    with _as_mistakes(ValueError):
+        run, name = fit.prepare(configuration, windows, out, seed, updates, device)
+    if run.update >= run.config.updates:
+        _say(f"nothing to do: the run in {out} has {run.update} updates; ask for more of them with --updates")
+        return
+    size = f"{count_parameters(run.model):,} parameters, {len(windows):,} windows, seed {run.seed}"
+    _say(f"{name}: {size}; updates {run.update} to {run.config.updates}, checkpoints in {out} every {every}")
+    for record in fit.advance(run, name, out, every, show_progress=sys.stderr.isatty()):
+        losses = ", ".join(f"{key} {value:.2f}" for key, value in fit.losses_of(record).items())
+        tqdm.write(f"update {record.update}: {losses} nats per sequence; {record.dropped} dropped")
 
 
-def evaluate(checkpoint: Path, split: str, draws: int, json_file: Path | None, seed: int, device: str) -> None:
-    """Print all measures of a model on a whole split of the folk melodies, beside the baselines."""
+def evaluate(
+    checkpoint: Path, data: Path | None, split: str, draws: int, json_file: Path | None, seed: int, device: str
+) -> None:
+    """Print all measures of a model on a whole split, beside the baselines; `data` None: the shipped data."""
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise CommandError(f"cannot write {json_file}: there is no folder {json_file.parent}; create it first")
     _check_device(device)
     checkpoint = _folder(checkpoint)
     facts = checkpoints.read_metadata(checkpoint)
     model = checkpoints.load_model(checkpoint, device)
-    learned_from = _folk_melodies(model.config, "train", checkpoint)
+    if data is None:
+        learned_from, windows = (_windows_of(model.config, checkpoint, None, part) for part in ("train", split))
+    else:
+        whole = _windows_of(model.config, checkpoint, data, None)
+        learned_from, windows = whole.part("train"), whole.part(split).with_main_sources(_MAX_SOURCES)
+        if not len(windows):
+            raise CommandError(f"{data} has no {split} part: its files share too much music, or are too few; add files")
     if facts.data_sha256 not in (None, training.fingerprint(learned_from.tokens)):
         print(f"note: {checkpoint} was trained on other windows, which may overlap with this split", file=sys.stderr)
-    data = _folk_melodies(model.config, split, checkpoint)
     generator = torch.Generator(device).manual_seed(seed)
-    result = evaluation.evaluate(model, data, evaluation.fit_baselines(learned_from), generator, k=draws)
-    print(report.table(result))
+    result = evaluation.evaluate(model, windows, evaluation.fit_baselines(learned_from), generator, k=draws)
+    _say(report.table(result))
     if json_file is not None:
         report.save(result, json_file)
 
 
 @torch.no_grad()
-def sample(checkpoint: Path, n: int, temperature: float | None, seed: int, out: Path, wav: bool) -> None:
-    """Write `n` melodies decoded from draws of the prior."""
-    model, _ = _melody_model(checkpoint)
+def sample(
+    checkpoint: Path, n: int, temperature: float | None, top_p: float | None, seed: int, out: Path, wav: bool
+) -> None:
+    """Write `n` windows decoded from samples of the prior."""
+    model, kind, _ = _load(checkpoint)
     generator = torch.Generator().manual_seed(seed)
-    choice = decoding.greedy if temperature is None else decoding.temperature(temperature, generator)
+    options = {"temperature": temperature, "top_p": top_p}
     stems = _numbered("sample", n)
     for first in range(0, n, _BATCH):
         batch = stems[first : first + _BATCH]
-        _write(model.sample(len(batch), generator, choice), batch, out, wav)
-    print(f"{n} melodies are in {out}")
+        _write(model.sample(len(batch), generator, **options), batch, kind, out, wav)
+    _say(f"{n} samples are in {out}")
 
 
 @torch.no_grad()
-def reconstruct(checkpoint: Path, file: Path, out: Path, wav: bool) -> None:
-    """Write each window of a MIDI file as it is, and as the model rebuilds it from mu."""
-    model, bars = _melody_model(checkpoint)
-    found = _windows(file, bars)
-    rebuilt = torch.cat([model.reconstruct(batch) for batch in torch.from_numpy(found.tokens).split(_BATCH)]).numpy()
-    stems = _numbered(file.stem, len(rebuilt))
-    _write(found.tokens, [f"{stem}-original" for stem in stems], out, wav)
-    _write(rebuilt, [f"{stem}-rebuilt" for stem in stems], out, wav)
-    for reason in found.reasons:
-        print(f"left out: {reason}")
-    for stem, source, right in zip(stems, found.sources, (rebuilt == found.tokens).sum(1), strict=True):
-        place = f"instrument {source.instrument} {source.name}".strip()
-        print(f"{stem}: {place}, from bar {source.bar}: {right} of {rebuilt.shape[1]} steps are right")
-    shares = evaluation.accuracy(rebuilt, found.tokens)
-    print(f"all: {shares.step:.3f} of the steps, {shares.onset:.3f} of the onsets, {shares.exact:.3f} of the windows")
-    print(f"the melodies, and what became of them, are in {out}")
+def reconstruct(
+    checkpoint: Path,
+    file: Path,
+    track: int | None,
+    bar: int | None,
+    show_list: bool,
+    n: int,
+    temperature: float | None,
+    top_p: float | None,
+    seed: int,
+    out: Path,
+    wav: bool,
+) -> None:
+    """Write windows of a MIDI file as they are, and as the model reconstructs them from mu."""
+    model, kind, bars = _load(checkpoint)
+    if show_list:
+        return _list([file], bars, kind)
+    found = _read(file, bars, kind)
+    with _as_mistakes(ValueError):
+        first = choose_window(found, file, bars, track, bar)
+    chosen = [first] if bar is not None else [i for i, s in enumerate(found.sources) if track in (None, s.instrument)]
+    left, chosen = len(chosen) - n, chosen[:n]
+    tokens = found.tokens[chosen]
+    options = {"temperature": temperature, "top_p": top_p, "generator": torch.Generator().manual_seed(seed)}
+    decoded = model.reconstruct(tokens, **options).numpy()
+    stems = _numbered(file.stem, len(chosen))
+    _write(tokens, [f"{stem}-original" for stem in stems], kind, out, wav)
+    _write(decoded, [f"{stem}-reconstruction" for stem in stems], kind, out, wav)
+    for reason in sentences(found):
+        _say(f"left out: {reason}")
+    right = (decoded == tokens).reshape(*tokens.shape[:2], -1).all(-1)  # [windows, steps]
+    for stem, index, steps in zip(stems, chosen, right, strict=True):
+        source = found.sources[index]
+        place = f"track {source.instrument} {printable(source.name)}".strip()
+        _say(f"{stem}: {place}, from bar {source.bar}: {steps.sum()} of {len(steps)} steps are right")
+    onsets = kind.is_onset(tokens)
+    share = (decoded == tokens)[onsets].mean() if onsets.any() else math.nan
+    _say(f"all: {right.mean():.3f} of the steps, {share:.3f} of the onsets, {right.all(1).mean():.3f} of the windows")
+    if left > 0:
+        _say(f"{left:,} more windows of {left + n:,} were not written; ask for more with --n, or choose a --track")
+    _say(f"the windows and their reconstructions are in {out}")
 
 
 @torch.no_grad()
-def interpolate(checkpoint: Path, a: Path, b: Path, points: int, path: str, out: Path, wav: bool) -> None:
-    """Write the melodies on an arc (slerp) or a line (lerp) from mu of one melody to mu of another."""
-    model, bars = _melody_model(checkpoint)
-    ends = np.stack([_windows(file, bars).tokens[0] for file in (a, b)])
-    start, end = model.encode(torch.from_numpy(ends)).mu
-    way = (latent.slerp if path == "slerp" else latent.lerp)(start, end, torch.linspace(0, 1, points))
-    melodies = torch.cat([model.decode(z) for z in way.split(_BATCH)])
-    _write(melodies, _numbered("point", points), out, wav)
-    print(f"{points} melodies, from {a.name} to {b.name}, are in {out}")
+def interpolate(
+    checkpoint: Path,
+    a: Path,
+    b: Path,
+    track: Sequence[int | None],
+    bar: Sequence[int | None],
+    show_list: bool,
+    points: int,
+    path: str,
+    temperature: float | None,
+    top_p: float | None,
+    seed: int,
+    out: Path,
+    wav: bool,
+) -> None:
+    """Write the music at points on an arc (slerp) or a line (lerp) from mu of one window to mu of another."""
+    model, kind, bars = _load(checkpoint)
+    if show_list:
+        return _list([a, b], bars, kind)
+    ends = []
+    for file, own_track, own_bar in zip((a, b), track, bar, strict=True):
+        found = _read(file, bars, kind)
+        with _as_mistakes(ValueError):
+            ends.append(found.tokens[choose_window(found, file, bars, own_track, own_bar)])
+    options = {"temperature": temperature, "top_p": top_p, "generator": torch.Generator().manual_seed(seed)}
+    decoded = model.interpolate(*ends, points, path, **options)
+    _write(decoded, _numbered("point", points), kind, out, wav)
+    _say(f"{points} points, from {a.name} to {b.name}, are in {out}")
 
 
 def info(name: str, as_json: bool) -> None:
@@ -161,7 +200,7 @@ def info(name: str, as_json: bool) -> None:
         return
     for key, value in facts.items():
         for part, item in value.items() if isinstance(value, dict) else [("", value)]:
-            print(f"{f'{key} {part}'.replace('_', ' '):<32}{item}")
+            _say(f"{f'{key} {part}'.replace('_', ' '):<32}{item}")
 
 
 def _known_of(name: str) -> dict[str, Any]:
@@ -180,11 +219,13 @@ def _known_of(name: str) -> dict[str, Any]:
     return told | {"hierarchical": model.hierarchical, "bars": model.bars} | rest | to_dict(configuration)
 
 
-def _named(name: str) -> Configuration:
+@contextmanager
+def _as_mistakes(*kinds: type[Exception]) -> Iterator[None]:
+    """Errors of these kinds are the user's: their messages name the thing and say what to do."""
     try:
-        return get_config(name)
-    except ValueError as error:
-        raise CommandError(str(error)) from None
+        yield
+    except kinds as error:
+        raise CommandError(str(error)) from error
 
 
 def _check_device(device: str) -> None:
@@ -192,56 +233,57 @@ def _check_device(device: str) -> None:
         raise CommandError("PyTorch finds no GPU on this machine; leave out --device")
 
 
-def _bars(config: ModelConfig, label: object) -> int:
-    """The bars of a melody model's window."""
-    if config.vocab_sizes != (VOCABULARY,) or config.control:
-        found = (
-            f"heads of {', '.join(map(str, config.vocab_sizes))} classes and a control signal of depth {config.control}"
-        )
-        raise CommandError(
-            f"{label} has {found}; this command needs a model of melodies alone, such as mel_2bar: one head of "
-            f"{VOCABULARY} classes, no control signal"
-        )
-    bars, rest = divmod(config.steps, STEPS_PER_BAR)
+def _kind(config: ModelConfig, label: object) -> tuple[Representation, int]:
+    """The representation of a model and the bars of its window."""
+    with _as_mistakes(ValueError):
+        kind = get_representation(config.representation)
+    if config.vocab_sizes != kind.vocab_sizes or config.control:
+        found = f"tracks of {', '.join(map(str, config.vocab_sizes))} classes and a control signal of {config.control}"
+        wanted = f"tracks of {', '.join(map(str, kind.vocab_sizes))} classes, as {kind.name} has, and no control signal"
+        raise CommandError(f"{label} has {found} values per step; this command needs a model with {wanted}")
+    bars, rest = divmod(config.steps, kind.steps_per_bar)
     if rest:
-        raise CommandError(f"{label} reads {config.steps} steps, which are no whole bars of {STEPS_PER_BAR}")
-    return bars
+        raise CommandError(f"{label} reads {config.steps} steps, which are no whole bars of {kind.steps_per_bar}")
+    return kind, bars
 
 
 def _folder(checkpoint: Path) -> Path:
     """The folder as it was given, or that of the shipped model which has this name."""
-    return (
-        pretrained.FOLDER / checkpoint
-        if str(checkpoint) in pretrained.NAMES and not checkpoint.exists()
-        else checkpoint
-    )
+    shipped = str(checkpoint) in pretrained.NAMES and not checkpoint.exists()
+    return pretrained.FOLDER / checkpoint if shipped else checkpoint
 
 
-def _melody_model(checkpoint: Path) -> tuple[MusicVAE, int]:
-    """The model and the bars of its window."""
+def _load(checkpoint: Path) -> tuple[MusicVAE, Representation, int]:
+    """The model, its representation, and the bars of its window."""
     model = checkpoints.load_model(_folder(checkpoint))
-    return model, _bars(model.config, checkpoint)
+    return model, *_kind(model.config, checkpoint)
 
 
-def _folk_melodies(config: ModelConfig, split: str, label: object) -> MelodyDataset:
-    bars = _bars(config, label)
-    if bars not in WINDOW_BARS:
-        there_are = " and ".join(map(str, WINDOW_BARS))
-        raise CommandError(f"{label} reads {bars} bars, and the folk melodies have windows of {there_are} bars only")
-    try:
-        return folk_melodies(bars, split)
-    except RuntimeError as error:  # a damaged file: the message tells how to mend it
-        raise CommandError(str(error)) from error
+def _windows_of(config: ModelConfig, label: object, folder: Path | None, split: str | None) -> Dataset:
+    """A split (None: all) of a folder of MIDI files or, without one, of the shipped data of the model's kind."""
+    kind, bars = _kind(config, label)
+    with _as_mistakes(ValueError, RuntimeError):  # a damaged file of ours is a RuntimeError that says how to mend it
+        if folder is None:
+            return shipped_data(kind.name, bars, split)
+        data = midi_folder(folder, bars, kind.name, show_progress=sys.stderr.isatty())
+        print(data.report, file=sys.stderr)
+        return data if split is None else data.part(split)
 
 
-def _windows(file: Path, bars: int) -> "Extraction":
-    from mvae_lib.music.extraction import extract_melodies
-    from mvae_lib.music.midi import MidiError
+def _read(file: Path, bars: int, kind: Representation) -> Windows:
+    with _as_mistakes(ValueError):
+        return read_windows(file, bars, kind.name)
 
-    try:
-        return extract_melodies(file, bars)
-    except MidiError as error:
-        raise CommandError(str(error)) from error
+
+def _list(files: Sequence[Path], bars: int, kind: Representation) -> None:
+    for file in dict.fromkeys(files):
+        with _as_mistakes(ValueError):
+            _say(f"{file}\n{list_file(file, bars, kind.name)}")
+
+
+def _say(text: str) -> None:
+    """Print, with nothing that a terminal would take as a command."""
+    print("\n".join(line if line.isprintable() else printable(line, None) for line in text.split("\n")))
 
 
 def _numbered(stem: str, count: int) -> list[str]:
@@ -249,12 +291,12 @@ def _numbered(stem: str, count: int) -> list[str]:
     return [f"{stem}-{number:0{len(str(count))}}" for number in range(1, count + 1)]
 
 
-def _write(melodies: ArrayLike, stems: Sequence[str], out: Path, wav: bool) -> None:
-    """Melodies `[N, steps]` as MIDI files, and as sound if `wav`; `stems` are the files' names."""
-    from mvae_lib.music.midi import tokens_to_midi, write_midi
+def _write(windows: ArrayLike, stems: Sequence[str], kind: Representation, out: Path, wav: bool) -> None:
+    """Windows `[N, steps(, tracks)]` as MIDI files, and as sound if `wav`; `stems` are the files' names."""
+    from mvae_lib.music.midi import write_midi
 
     out.mkdir(parents=True, exist_ok=True)
-    for tokens, stem in zip(np.asarray(melodies), stems, strict=True):
-        write_midi(tokens_to_midi(tokens, name=stem), out / f"{stem}.mid")
+    for tokens, stem in zip(np.asarray(windows), stems, strict=True):
+        write_midi(kind.to_midi(tokens, name=printable(stem)), out / f"{stem}.mid")
         if wav:
-            write_wav(out / f"{stem}.wav", synthesize(tokens))
+            write_wav(out / f"{stem}.wav", kind.synthesize(tokens))

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 from abc_notation import Tune, parse_tune, split_tunes
-from abc_reader import FIELD, TOKEN, TUPLET, mended, without_comment
+from abc_reader import FIELD, TOKEN, TUPLET, undo_mail_and_plus_signs, without_comment
 
 from mvae_lib.data.folk import BOOKS, TuneInfo, folk_melodies
 
@@ -67,7 +67,7 @@ def _explicit_repeats(text: str) -> str:
     """
     out: list[str] = []
     body, start, notes = False, None, 0  # `start` is the place in `out` of the section's first sign
-    for line in mended(text).splitlines():
+    for line in undo_mail_and_plus_signs(text).splitlines():
         field = FIELD.match(line)
         if field or not body:
             body = body or bool(field and field[1] == "K")
@@ -97,7 +97,7 @@ def _explicit_repeats(text: str) -> str:
 
 REWRITINGS = {
     # it knows neither what e-mail does to text nor the chords of the oldest dialect
-    "mended": mended,
+    "mail and plus signs": undo_mail_and_plus_signs,
     # music21 takes files without a version line for ABC 1.3, where an accidental holds for its own note only
     "accidentals": _propagating,
     # it loses a note after H (a fermata) and the > or < beside other ornaments

@@ -145,7 +145,7 @@ def test_reasons_name_tunes_of_the_sample_and_known_rewritings():
         ("C>(D E F)|G4|", ("slurs",)),
         ("C3// D/4 C E F|G4|", ("lengths",)),
         ("C x E F|G4|", ("rests",)),
-        ("+CE+ D +EG+ F|G4|", ("mended",)),
+        ("+CE+ D +EG+ F|G4|", ("mail and plus signs",)),
     ],
 )
 def test_each_reason_on_a_small_tune(music, why):

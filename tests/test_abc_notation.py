@@ -1,10 +1,14 @@
 """The ABC parser on small tunes made by hand, one feature at a time."""
 
+import dataclasses
 from fractions import Fraction
 
 import pytest
-from abc_notation import AbcError, parse_tune, read_header, split_tunes
-from abc_reader import key_signature, parse_metre
+from abc_fields import AbcError, key_signature, parse_metre
+from abc_notation import parse_tune, read_header, split_tunes
+from windows import runs
+
+from tools import fuzz_abc
 
 C4, D4, E4, F4, G4, A4, B4, C5 = 60, 62, 64, 65, 67, 69, 71, 72
 
@@ -61,6 +65,13 @@ def test_onsets_and_bars():
         ("Cb", dict.fromkeys("BEADGCF", -1)),
         ("Hp", {"F": 1, "C": 1}),
         ("Dmix=c", {"F": 1, "C": 0}),
+        ("Dm =c", {"B": -1, "C": 0}),
+        ("D exp _b _e ^f", {"B": -1, "E": -1, "F": 1}),
+        ("D exp", {}),
+        ("D clef=bass", {"F": 1, "C": 1}),
+        ("D Dor treble-8", {}),
+        ("Bb alto1 octave=-1 stafflines=1", {"B": -1, "E": -1}),
+        ("clef=bass", {}),
         ("none", {}),
     ],
 )
@@ -165,6 +176,70 @@ def test_comments_continuations_and_mail():
     assert pitches("C D =\nE=20\nF=3DG") == [C4, D4, E4, F4, G4]
 
 
+def test_a_key_field_with_a_clef_alone_leaves_the_key():
+    assert pitches("F [K:clef=bass]F [K:C]F", key="D") == [66, 66, 65]
+
+
+def test_clefs_and_settings_that_move_the_music():
+    assert pitches("C", key="C treble-8") == [48]
+    assert pitches("C", key="Am clef=treble+8 transpose=-2") == [70]
+    assert pitches("V:1 octave=1\nC [K:C bass]D") == [72, 74]
+
+
+def test_what_stands_at_the_head_of_the_file_holds_for_every_tune():
+    book = "%abc-2.1\nM:4/4\nL:1/4\nZ:Ann\n\nabout L:\nL:1/2\n\nX:1\nT:one\nK:C\nCDEF|\n\nX:2\nL:1/8\nK:C\nC\n"
+    one, two = (parse_tune(text) for text in split_tunes(book))
+    assert (one.metre, one.transcriber, [note.duration for note in one.notes]) == ("4/4", "Ann", [1] * 4)
+    assert [note.duration for note in two.notes] == [Fraction(1, 2)]
+    assert split_tunes("X:1\nL:1/2\n\nX:2\nK:C") == ["X:1\nL:1/2", "X:2\nK:C"]  # no head: as it was
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_byte_order_mark_and_foreign_line_ends(end):
+    text = "\ufeffX:1\nT:t\nM:4/4\nL:1/4\nK:C\nCDEF|\n".replace("\n", end)
+    assert [note.pitch for note in parse_tune(text).notes] == [C4, D4, E4, F4]
+    assert len(split_tunes(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "x:1\nK:C\nC"])
+def test_a_text_without_a_tune_is_refused(text):
+    with pytest.raises(AbcError, match="X:"):
+        split_tunes(text)
+
+
+@pytest.mark.parametrize("after", ["\n\nAged Abe\n", "\n \t\nAged Abe", "\n%%begintext\nAged Abe\n%%endtext\n"])
+def test_free_text_gives_no_notes(after):
+    assert pitches(f"CDEF|{after}") == [C4, D4, E4, F4]
+
+
+def test_an_empty_line_before_the_key_ends_the_tune():
+    with pytest.raises(AbcError, match="no key"):
+        parse_tune("X:1\nT:t\n\nM:4/4\nK:C\nCDEF|\n")
+
+
+def test_one_voice_may_be_named():
+    assert pitches("V:1 clef=treble\nCD[V:1]E\nV:1\nF") == [C4, D4, E4, F4]
+
+
+def test_rests_of_several_bars():
+    found = tune("C4|Z|D4|Z3|X2|E4|")
+    assert [(note.pitch, note.onset) for note in found.notes] == [(C4, 0), (D4, 8), (E4, 32)]
+    assert [bar.length for bar in found.bars] == [4] * 9
+    assert runs(found)[0].tokens.shape == (9, 16)
+    with pytest.raises(AbcError, match="'Z' in 'C Z'"):
+        tune("C Z")
+
+
+def test_decorations_of_both_dialects_and_line_breaks():
+    assert pitches("+trill+C !trill!D !trill(!E !/!F +fermata+G !ff!A +f+B !D.C.!c") == [60, 62, 64, 65, 67, 69, 71, 72]
+    assert pitches("C!DE!F") == [C4, D4, E4, F4]  # two line breaks of an old program
+    assert pitches("+CE+ +EG+") == [E4, G4]
+
+
+def test_text_fields_go_on_with_a_plus():
+    assert pitches("C\nw:la\n+:la A B\nD[r:a remark A]") == [C4, D4]
+
+
 def test_metres():
     assert (parse_metre("C"), parse_metre("C|"), parse_metre(" 6/8 ")) == ((4, 4), (2, 2), (6, 8))
     with pytest.raises(AbcError, match="the metre 'none'"):
@@ -180,17 +255,74 @@ def test_metres():
         ("X:7\nT:Bare\nM:C\nK:Q\nC", "the key 'Q'"),
         ("X:7\nT:Bare\nM:C\nL:8\nK:C\nC", "the unit length '8'"),
         ("X:7\nT:Bare\nM:C\nK:C\nC ? D", r"'\?'"),
-        ("X:7\nT:Bare\nM:C\nK:C\nV:2\nC", "several voices"),
-        ("X:7\nT:Bare\nM:C\nK:C\n[V:2]C", "several voices"),
+        ("X:7\nT:Bare\nM:C\nK:C\nV:1\nC\nV:2\nC", "several voices"),
+        ("X:7\nT:Bare\nM:C\nK:C\n[V:1]C|[V:2]C", "several voices"),
         ("X:7\nT:Bare\nM:C\nK:C\n|>C", "'>' has no note before it"),
         ("X:7\nT:Bare\nM:C\nK:C\nC0", "has no length"),
         ("X:7\nT:Bare\nM:C\nK:C\n[C?]", r"the chord '\[C\?\]'"),
         ("X:7\nT:Bare\nM:C\nK:C\nC|1D:|E|]", r"the endings \[1\]"),
         ("X:7\nT:Bare\nM:C\nK:C\nC|1D:|2E|C|1D:|2E|]", "the number of an earlier one"),
         ("X:7\nT:Bare\nM:C\nK:C\nC|1646D", "the ending '1646'"),
+        ("X:7\nT:Bare\nM:C\nK:C\nC|[1-99999999D", "the ending '1-99999999'"),
+        ("X:7\nT:Bare\nM:C\nK:C\nC|[2-1D", "the ending '2-1'"),
+        ("X:7\nT:Bare\nM:C\nK:C\nc''''", "MIDI pitch 120"),
+        ("X:7\nT:Bare\nM:C\nK:C\nC,,,,", "MIDI pitch 12"),
+        ("X:7\nT:Bare\nM:C\nK:C transpose=70\nC", "MIDI pitch 130"),
+        ("X:7\nT:Bare\nM:C\nK:C octave=1000\nC", "'octave=1000'"),
+        ("X:7\nT:Bare\nM:C\nK:C\n(3:0CDE", "has no length"),
+        ("X:7\nT:Bare\nM:C\nK:C\n(3:2:0CDE", "has no length"),
+        ("X:7\nT:Bare\nM:C\nK:C\nC/0", "has no length"),
+        ("X:7\nT:Bare\nM:9999/1\nK:C\n" + "CDEF|" * 4000, "the metre '9999/1'"),
+        ("X:7\nT:Bare\nM:C\nK:C\n" + "C|" * 10_001, "more than 10,000 bars"),
+        ("X:7\nT:Bare\nM:C\nK:C\nZ9999|Z9999|C", "more than 10,000 bars"),
     ],
 )
 def test_errors_name_the_tune_and_the_reason(text, reason):
     with pytest.raises(AbcError, match=reason) as error:
         parse_tune(text)
     assert str(error.value).startswith("tune X:7 (Bare): ")
+
+
+@pytest.mark.parametrize(
+    "music", ["C{}", "C/{}", "C|[{}D", "C|[1-{}D", "(3:{}CDE", "(3:2:{}CDE", "Z{}", "[CE]{}", "[M:{}/4]C", "[L:1/{}]C"]
+)
+def test_numbers_of_any_length_are_refused_with_a_short_message(music):
+    for digits in (20, 5000):
+        with pytest.raises(AbcError) as error:
+            tune(music.format("9" * digits))
+        assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("music", ["C" + "/" * 5000, "C" + ">" * 5000 + "D", "C" + "'" * 5000, "?" * 5000])
+def test_signs_without_end_are_refused_with_a_short_message(music):
+    with pytest.raises(AbcError) as error:
+        tune(music)
+    assert len(str(error.value)) < 300
+
+
+def test_messages_show_no_signs_that_a_terminal_obeys():
+    with pytest.raises(AbcError) as error:
+        parse_tune(f"X:7\nT:\x1b[31mRed{'x' * 5000}\nM:C\nK:Q\x1b\nC")
+    assert str(error.value).isprintable() and len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("metre", ["99/1", "1/8"])
+def test_the_work_on_bars_of_a_wrong_length_is_linear(metre):
+    """Counted, not timed: additions of lengths while bars are put together."""
+    found = tune("CDEF|" * 300, metre=metre)
+    looked_at = []
+
+    class Counting(tuple):
+        def __getitem__(self, index):
+            looked_at.append(index)
+            return super().__getitem__(index)
+
+    assert runs(dataclasses.replace(found, bars=Counting(found.bars))) == []
+    assert len(looked_at) < 30 * len(found.bars)
+
+
+def test_damaged_texts_give_notes_or_one_clear_refusal():
+    """The full count is `python tools/fuzz_abc.py 3000`."""
+    report = fuzz_abc.fuzz(300, seed=1)
+    assert report.others == []
+    assert min(report.outcomes["read"], report.outcomes["refused"]) > 30

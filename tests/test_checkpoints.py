@@ -226,7 +226,7 @@ def test_a_run_whose_updates_were_all_dropped_can_be_resumed(tmp_path):
     save_checkpoint(tmp_path, run, "tiny")
     again = resume(tmp_path, TOKENS)
     assert (again.update, again.dropped) == (2, 2)
-    assert advance(again)[-1].dropped == 12
+    assert next(train(again, show_progress=False)).dropped == 3
 
 
 def test_a_run_can_be_made_longer(tmp_path):
@@ -426,7 +426,7 @@ def alter(value, *keys):
         (remove("configuration", "model", "z_size"), "missing: z_size"),
         (alter(1, "configuration", "model", "mamba"), "unknown: mamba"),
         (alter("4", "configuration", "model", "z_size"), "'z_size'"),
-        (alter(-4, "configuration", "model", "z_size"), "z_size must be at least 1"),
+        (alter(-4, "configuration", "model", "z_size"), "z_size must lie in 1 to"),
         (alter(None, "configuration"), "must be an object"),
         (alter("3", "update"), "'update' must be of type int"),
         (alter(None, "seed"), "'seed' must be of type int"),

@@ -8,8 +8,8 @@ import torch
 from mvae_lib.evaluation.collapse import NOTHING, diagnose, word_dropout
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 from mvae_lib.models.config import ModelConfig
-from mvae_lib.models.encoders import Posterior
 from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.models.posterior import Posterior
 from mvae_lib.models.tracks import one_hot
 
 

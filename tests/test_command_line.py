@@ -15,18 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from midi_folders import tunes, write_broken, write_tunes
 
 from mvae_lib import training
 from mvae_lib.__main__ import main
 from mvae_lib.data.folk import data_folder, folk_melodies
+from mvae_lib.data.midi_folder import midi_folder
 from mvae_lib.evaluation.metrics import accuracy
 from mvae_lib.evaluation.report import load
-from mvae_lib.latent.interpolation import lerp, slerp
+from mvae_lib.latent import lerp, slerp
 from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, from_dict, get_config, list_configs
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import is_note_on, tokens_to_notes
 from mvae_lib.music.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
 from mvae_lib.pretrained import load_pretrained
+from mvae_lib.training import loop
 from mvae_lib.training.checkpoints import CheckpointMetadata, load_model, read_metadata, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,7 +184,7 @@ def test_sound_is_written_beside_the_midi_and_lasts_two_bars(checkpoint):
     assert Path("deep/er/sample-1.mid").exists()
 
 
-def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_rebuilt(checkpoint, capsys):
+def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_reconstructed(checkpoint, capsys):
     music = np.concatenate([TUNE, np.where(TUNE > 1, TUNE + 2, TUNE)])  # four bars, of which the windows are two
     write_midi(tokens_to_midi(music), Path("long.mid"))
     run("reconstruct", checkpoint, "long.mid", "--out", "out")
@@ -190,7 +193,7 @@ def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_rebuilt(checkpo
     rebuilt = load_model(checkpoint).reconstruct(torch.from_numpy(windows)).numpy()
     for number, (window, other) in enumerate(zip(windows, rebuilt, strict=True), 1):
         assert (tokens_in(Path(f"out/long-{number}-original.mid")) == window).all()
-        assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-rebuilt.mid"))) == tokens_to_notes(other)
+        assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-reconstruction.mid"))) == tokens_to_notes(other)
         assert f"from bar {number}: {(other == window).sum()} of 32 steps" in told
     assert f"all: {(rebuilt == windows).mean():.3f} of the steps" in told
 
@@ -200,7 +203,10 @@ def test_what_a_file_could_not_give_is_told(checkpoint, capsys):
     midi.instruments.append(tokens_to_midi(TUNE[:16], name="short").instruments[0])
     write_midi(midi, Path("two.mid"))
     run("reconstruct", checkpoint, "two.mid", "--out", "out")
-    assert "left out: instrument 1 (short): its longest melody has 1 of the 2 bars" in capsys.readouterr().out
+    assert (
+        "left out: instrument 1 (short): 8 notes in melodies shorter than a window (the longest has 1 of"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(("path", "way"), [("slerp", slerp), ("lerp", lerp)])
@@ -214,6 +220,123 @@ def test_the_way_leads_from_mu_of_one_melody_to_mu_of_the_other(checkpoint, tune
     for number, tokens in enumerate(expected, 1):
         assert tokens_to_notes(tokens_in(Path(f"out/point-{number}.mid"))) == tokens_to_notes(tokens)
     assert len(contents(Path("out"))) == 5
+
+
+# ---- which window, and how it is decoded
+
+
+@pytest.fixture
+def song() -> tuple[Path, list[np.ndarray]]:
+    """A file of two tracks with names that no terminal should obey, and the four bars of each."""
+    bars = np.concatenate([TUNE, np.where(TUNE > 1, TUNE + 2, TUNE)])
+    other = np.where(bars > 1, bars + 12, bars)
+    midi = tokens_to_midi(bars, name="\x1b[2Jflute")
+    midi.instruments += tokens_to_midi(other, name="音轨").instruments
+    write_midi(midi, Path("song.mid"))
+    return Path("song.mid"), [bars, other]
+
+
+def test_a_list_shows_tracks_windows_and_reasons_and_writes_nothing(checkpoint, song, capsys):
+    run("reconstruct", checkpoint, "song.mid", "--list")
+    told = capsys.readouterr().out
+    assert "\x1b" not in told and "flute" in told and "音轨" in told
+    rows = re.findall(r"^(\d) .* (\d+)  +(\d): bars 1 to 3$", told, re.M)
+    assert [(row[0], row[2]) for row in rows] == [("0", "3"), ("1", "3")]
+    waltz()
+    run("interpolate", checkpoint, "song.mid", "bad.mid", "--list")
+    told = capsys.readouterr().out
+    assert "song.mid" in told and "left out: it is in 3/4" in told
+
+
+def test_track_and_bar_choose_the_window(checkpoint, song, capsys):
+    _, (first, second) = song
+    run("reconstruct", checkpoint, "song.mid", "--track", 1, "--bar", 2, "--out", "out")
+    assert sorted(contents(Path("out"))) == ["song-1-original.mid", "song-1-reconstruction.mid"]
+    assert (tokens_in(Path("out/song-1-original.mid")) == second[16:48]).all()
+    run("reconstruct", checkpoint, "song.mid", "--track", 0, "--out", "track")
+    assert (tokens_in(Path("track/song-3-original.mid")) == first[32:]).all()
+    assert len(contents(Path("track"))) == 6
+    run("interpolate", checkpoint, "song.mid", "song.mid", "--track", 0, 1, "--bar", 3, "--points", 2, "--out", "way")
+    ends = torch.from_numpy(np.stack([first[32:], second[32:]]))
+    expected = load_model(checkpoint).reconstruct(ends).numpy()
+    for number in (1, 2):
+        assert tokens_to_notes(tokens_in(Path(f"way/point-{number}.mid"))) == tokens_to_notes(expected[number - 1])
+    capsys.readouterr()
+    line = mistake(capsys, "reconstruct", checkpoint, "song.mid", "--track", 2, "--out", "no")
+    assert "song.mid: track 2 has no window of 2 bars; these have: 0, 1" in line
+    line = mistake(capsys, "reconstruct", checkpoint, "song.mid", "--track", 0, "--bar", 4, "--out", "no")
+    assert "begins at bar 4; there are windows at bars 1 to 3" in line
+    assert not Path("no").exists()
+
+
+def test_a_long_file_gives_the_first_windows_and_says_how_many_there_are(checkpoint, song, capsys):
+    run("reconstruct", checkpoint, "song.mid", "--n", 4, "--out", "out")
+    assert len(contents(Path("out"))) == 8
+    assert "2 more windows of 6 were not written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [("--temperature", 1.5), ("--top-p", 0.9), ("--temperature", 2, "--top-p", 0.95)])
+def test_reconstructions_and_ways_can_be_sampled_and_a_seed_reproduces_them(checkpoint, tune, song, options):
+    for out, seed in (("one", 1), ("same", 1), ("other", 2)):
+        run("reconstruct", checkpoint, "song.mid", "--seed", seed, "--out", f"{out}-r", *options)
+        run("interpolate", checkpoint, tune, "song.mid", "--seed", seed, "--out", f"{out}-i", *options)
+        run("sample", checkpoint, "--seed", seed, "--out", f"{out}-s", *options)
+    for kind in "ris":
+        assert contents(Path(f"one-{kind}")) == contents(Path(f"same-{kind}")) != contents(Path(f"other-{kind}"))
+
+
+def test_names_that_a_terminal_cannot_show_and_a_reader_that_leaves_end_in_no_traceback(checkpoint, song):
+    command = [sys.executable, "-m", "mvae_lib", "reconstruct", checkpoint, "song.mid"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run([*command, "--list"], env=environment, capture_output=True)
+    assert shown.returncode == 0 and b"\\u97f3" in shown.stdout, shown.stderr
+    read, write = os.pipe()
+    os.close(read)
+    left = subprocess.run([*command, "--out", "out"], env=environment, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert left.returncode == 141 and left.stderr == b""
+
+
+# ---- a user's own files
+
+
+@pytest.fixture
+def folder(monkeypatch) -> Path:
+    monkeypatch.setenv("MVAE_CACHE", "cache")
+    melodies = tunes(32, bars=8)
+    write_tunes(Path("tunes/jigs and reels"), melodies[:20])
+    write_tunes(Path("tunes/airs"), melodies[20:])
+    write_broken(Path("tunes"))
+    return Path("tunes")
+
+
+def test_a_model_is_trained_and_measured_on_a_folder(folder, capsys):
+    line = ("train", "mel_2bar", "--data", folder, "--updates", 2, "--out", "mine")
+    run(*line)
+    told = capsys.readouterr()
+    assert "32 of 35 files" in told.err
+    data = midi_folder(folder, 2, workers=1, show_progress=False)
+    assert f"{len(data.part('train')):,} windows" in told.out
+    assert read_metadata("mine").data_sha256 == training.fingerprint(data.part("train").tokens)
+    run(*line)
+    assert "nothing to do" in capsys.readouterr().out
+    run("evaluate", "mine", "--data", folder, "--draws", 1, "--json", "result.json")
+    told = capsys.readouterr()
+    assert "trained on other windows" not in told.err
+    assert f"test: all {len(data.part('test'))} windows" in told.out
+    assert json.loads(Path("result.json").read_text())["whole"]["windows"] == len(data.part("test"))
+    for source in data.part("test").sources:
+        assert re.search(rf"^ +all.* {source}", told.out, re.M)
+    reason = mistake(capsys, "train", "mel_2bar_ae", "--data", folder, "--updates", 2, "--out", "mine", quiet=False)
+    assert "another configuration" in reason
+
+
+def test_a_folder_gives_windows_of_any_length(folder, capsys):
+    run("train", "mel_2bar", "--data", folder, "--bars", 4, "--updates", 1, "--out", "four")
+    assert load_model("four").config.steps == 64
+    run("sample", "four", "--n", 1, "--out", "out")
+    run("evaluate", "four", "--data", folder, "--split", "train", "--draws", 1)
+    assert "windows of 64 steps" in capsys.readouterr().out
 
 
 # ---- evaluation and training
@@ -238,14 +361,14 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
         yield from islice(training_loop(*arguments, **options), 3)
         raise KeyboardInterrupt
 
-    training_loop = training.train
+    training_loop = loop.train
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train", stopped)
+        patch.setattr(loop, "train", stopped)
         with pytest.raises(SystemExit) as end:
             run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3, "--every", 2)
     assert end.value.code == 130
     assert read_metadata("broken").update == 2  # the third update had no checkpoint
-    run("train", "mel_2bar", "--out", "broken", "--resume")
+    run("train", "mel_2bar", "--out", "broken", "--updates", 4, "--seed", 3)
     first, second = (load_model(folder).state_dict() for folder in ("unbroken", "broken"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     facts = read_metadata("broken")
@@ -258,7 +381,6 @@ def test_a_run_that_is_stopped_goes_on_to_the_weights_of_one_that_is_not(monkeyp
     assert "nothing to do" in capsys.readouterr().out
     assert contents(Path("broken")) == before
     for options, reason in (
-        (("mel_2bar", "--updates", 9), "go on with it by --resume"),
         (("mel_2bar", "--resume", "--seed", 4, "--updates", 5), "seed 3"),
         (("cat-mel_2bar_small", "--resume", "--updates", 5), "another configuration"),
     ):
@@ -285,15 +407,16 @@ main("sample run --out out".split())
 # ---- mistakes
 
 
-def mistake(capsys, *arguments: object) -> str:
-    """The one line that a command says before it leaves with code 2."""
+def mistake(capsys, *arguments: object, quiet: bool = True) -> str:
+    """The one line that a command says before it leaves with code 2 (not `quiet`: the last line)."""
     with pytest.raises(SystemExit) as end:
         run(*arguments)
     told = capsys.readouterr()
     assert end.value.code == 2
     assert told.out == ""
-    assert re.fullmatch(r"python -m mvae_lib.*: error: .+\n", told.err)
-    return told.err
+    line = told.err if quiet else told.err.splitlines()[-1] + "\n"
+    assert re.fullmatch(r"python -m mvae_lib.*: error: .+\n", line)
+    return line
 
 
 @pytest.mark.parametrize(
@@ -311,6 +434,9 @@ def mistake(capsys, *arguments: object) -> str:
         ("sample model --out out --temperature hot", "not 'hot'"),
         ("sample model --out out --volume 3", "unrecognized arguments: --volume 3"),
         ("interpolate model tune.mid tune.mid --points 1 --out out", "at least 2"),
+        ("interpolate model tune.mid tune.mid --track 1 2 3 --out out", "or two, not 3"),
+        ("sample model --out out --top-p 1.5", "from 0.001 to 1"),
+        ("reconstruct model tune.mid --bar 0 --out out", "at least 1"),
         ("evaluate model --split dev", "choose from"),
     ],
 )
@@ -341,9 +467,9 @@ def no_note() -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (broken_midi, "ends in the middle of a track"),
-        (waltz, "in 3/4 throughout, and only 4/4 and 2/2"),
-        (one_bar, "has 1 of the 2 bars of a window"),
+        (broken_midi, "ends in the middle of an event"),
+        (waltz, "in 3/4 throughout: 12 steps per bar"),
+        (one_bar, "has 1 of the 2 bars)"),
         (no_note, "no notes"),
         (lambda: Path("bad.mid").write_bytes(b""), "empty"),
         (lambda: Path("bad.mid").mkdir(), "folder"),
@@ -375,8 +501,8 @@ def without_facts() -> None:
         (lambda: Path("bad").write_bytes(pickle.dumps({"weights": [1.0]})), "pickles"),
         (without_facts, "cannot be read"),
         (cut_short, "cut short"),
-        (lambda: save_small(Path("bad"), replace(SMALL, vocab_sizes=(512,))), "heads of 512 classes"),
-        (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of depth 3"),
+        (lambda: save_small(Path("bad"), replace(SMALL, vocab_sizes=(512,))), "tracks of 512 classes"),
+        (lambda: save_small(Path("bad"), replace(SMALL, control=3)), "control signal of 3"),
         (lambda: save_small(Path("bad"), replace(SMALL, steps=20)), "no whole bars"),
     ],
 )
@@ -397,11 +523,12 @@ def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        ("reconstruct model tune.mid", "name a folder with --out, or see what a file holds with --list"),
         ("train mel_3bar --out out", "there are: cat-mel_2bar_small"),
-        ("train hierdec-trio_16bar --out out", "a model of melodies alone"),
+        ("train hierdec-trio_16bar --out out", "tracks of 90, 90, 512 classes"),
         ("train cat-mel_2bar_med_chords --out out", "control signal"),
         ("train mel_2bar --out out --updates 1 --resume", "leave out --resume"),
-        ("train mel_2bar --out model --updates 1", "name another folder"),
+        ("train mel_2bar --out model --updates 1", "a model alone"),
         ("train mel_2bar --out model --resume", "a model alone"),
         ("train mel_2bar --out tune.mid", "tune.mid"),
         ("train mel_2bar --out out --updates 1 --device cuda", "leave out --device"),
@@ -410,6 +537,9 @@ def test_checkpoints_that_cannot_be_used(make, reason, tune, capsys):
         ("sample model --out tune.mid", "tune.mid"),
         ("evaluate model --json nowhere/result.json", "create it first"),
         ("evaluate one_bar", "windows of 2 and 16 bars only"),
+        ("train mel_2bar --bars 3 --out out", "windows of 2 and 16 bars only"),
+        ("train mel_2bar --data nowhere --out out", "no folder nowhere"),
+        ("evaluate model --data tune.mid", "is a file"),
     ],
 )
 def test_names_and_folders_that_cannot_be_used(arguments, reason, checkpoint, tune, capsys, monkeypatch):

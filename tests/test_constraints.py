@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mvae_lib.latent.constraints import Critic, constrain, train_attribute_critic, train_realism_critic
-from mvae_lib.models.encoders import Posterior
+from mvae_lib.models.posterior import Posterior
 
 Z = 8
 

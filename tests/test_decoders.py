@@ -7,9 +7,9 @@ a forget bias added at run time), one step at a time, one-hot vectors with z bes
 import pytest
 import torch
 
-from mvae_lib.models.decoders import FlatDecoder
+from mvae_lib.models.config import ModelConfig
+from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
 from mvae_lib.models.generate import generate, greedy, scheduled_sampling, temperature, top_p
-from mvae_lib.models.hierarchical import HierarchicalDecoder
 from mvae_lib.models.lstm import LSTM
 
 V, Z, UNITS, STEPS, BARS, BATCH = 12, 6, 8, 4, 3, 5  # STEPS: of a bar
@@ -31,12 +31,18 @@ def lively(decoder: torch.nn.Module, generator: torch.Generator) -> torch.nn.Mod
 
 
 def flat(generator, vocab_sizes=(V,), layers=2, **options) -> FlatDecoder:
-    return lively(FlatDecoder(Z, vocab_sizes, UNITS, layers, generator=generator, **options), generator)
+    options = {"steps": STEPS, **options}
+    return lively(FlatDecoder(config(vocab_sizes, decoder_layers=layers, **options), generator), generator)
 
 
 def hierarchical(generator, vocab_sizes=(V,), **options) -> HierarchicalDecoder:
-    options = {"conductor_units": 7, "conductor_layers": 2, "steps_per_bar": STEPS, **options}
-    return lively(HierarchicalDecoder(Z, vocab_sizes, UNITS, 2, generator=generator, **options), generator)
+    options = {"conductor_units": 7, "conductor_layers": 2, **options}
+    return lively(HierarchicalDecoder(config(vocab_sizes, **options), generator), generator)
+
+
+def config(vocab_sizes, **options) -> ModelConfig:
+    sizes = {"steps": STEPS * BARS, "steps_per_bar": STEPS, "z_size": Z, "decoder_units": UNITS}
+    return ModelConfig(**{**sizes, "vocab_sizes": vocab_sizes, **options})
 
 
 def random_tokens(generator, vocab_sizes=(V,), steps=STEPS * BARS) -> torch.Tensor:
@@ -137,9 +143,9 @@ def test_hierarchical_decoder_in_one_batch_equals_the_loop_over_bars(generator, 
 
 DECODERS = {
     "flat": lambda generator: flat(generator),
-    "flat with maps": lambda generator: flat(generator, z_steps=STEPS * BARS),
+    "flat with maps": lambda generator: flat(generator, steps=STEPS * BARS, per_step_z=True),
     "hierarchical": lambda generator: hierarchical(generator),
-    "hierarchical with maps": lambda generator: hierarchical(generator, z_bars=BARS, z_steps=STEPS),
+    "hierarchical with maps": lambda generator: hierarchical(generator, per_bar_z=True, per_step_z=True),
     "trio": lambda generator: hierarchical(generator, TRIO),
 }
 
@@ -234,12 +240,12 @@ def test_bars_have_embeddings_of_their_own(generator):
 
 
 def test_maps_of_z_are_additions_and_start_where_they_should(generator):
-    decoder = flat(generator, z_steps=STEPS)
+    decoder = flat(generator, per_step_z=True)
     z = random_z(generator)
     expected = torch.stack([z + z @ decoder.z_projections[step].T for step in range(STEPS)], 1)
     torch.testing.assert_close(decoder.z_at_steps(z, STEPS), expected)
-    assert not FlatDecoder(Z, (V,), UNITS, 1, z_steps=STEPS, generator=generator).z_projections.any()
-    decoder = hierarchical(generator, z_bars=BARS)
+    assert not FlatDecoder(config((V,), per_step_z=True), generator).z_projections.any()
+    decoder = hierarchical(generator, per_bar_z=True)
     maps, with_maps = decoder.z_projections, decoder.embed(z, BARS)
     decoder.z_projections = None
     torch.testing.assert_close(with_maps - decoder.embed(z, BARS), torch.stack([z @ m.T for m in maps], 1))
@@ -253,9 +259,9 @@ def test_any_number_of_steps_bars_and_sequences(generator):
     with pytest.raises(ValueError, match="not whole bars of 4"):
         generate(hierarchical(generator), z, 6)
     with pytest.raises(ValueError, match="projects z for 4"):
-        generate(flat(generator, z_steps=4), z, 5)
+        generate(flat(generator, per_step_z=True), z, 5)
     with pytest.raises(ValueError, match=r"4 bars asked for.* for 3"):
-        hierarchical(generator, z_bars=3).embed(z, 4)
+        hierarchical(generator, per_bar_z=True).embed(z, 4)
 
 
 # ---- choices

@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
-from mvae_lib.models.encoders import BidirectionalEncoder, Posterior, reparameterize
+from mvae_lib.models.config import ModelConfig
+from mvae_lib.models.musicvae import BidirectionalEncoder
+from mvae_lib.models.posterior import Posterior, reparameterize
 from mvae_lib.models.tracks import drum_bits, join_tracks, one_hot, split_tracks
 
 UNITS, Z = 7, 5
@@ -17,7 +19,8 @@ def generator():
 
 
 def encoder(generator, vocab_sizes=(90,), layers=2, **options):
-    return BidirectionalEncoder(vocab_sizes, UNITS, layers, Z, generator=generator, **options)
+    sizes = {"vocab_sizes": vocab_sizes, "encoder_units": UNITS, "encoder_layers": layers, "z_size": Z}
+    return BidirectionalEncoder(ModelConfig(**sizes, **options), generator)
 
 
 def tokens(generator, *shape, classes=90):
@@ -46,27 +49,27 @@ def test_every_token_reaches_both_halves_of_the_summary(generator):
 
 
 def test_bars_read_apart_are_each_read_as_a_whole(generator):
-    model, whole = encoder(generator, bars=3, steps_per_bar=4), encoder(generator)
+    model, whole = encoder(generator, bar_encoder=True, steps=12, steps_per_bar=4), encoder(generator)
     whole.lstm = model.lstm
     x = tokens(generator, 5, 12)
     expected = torch.cat([whole.summary(bar) for bar in x.split(4, 1)], -1)
-    torch.testing.assert_close(model.by_bar(x), expected)
+    torch.testing.assert_close(model.summary_by_bar(x), expected)
     assert model(x).mu.shape == (5, Z)
 
 
 def test_a_bar_read_apart_is_a_matrix_away_from_mu(generator):
-    model = encoder(generator, bars=3, steps_per_bar=4)
+    model = encoder(generator, bar_encoder=True, steps=12, steps_per_bar=4)
     x = tokens(generator, 5, 12)
     other = x.clone()
     other[:, 5] = (x[:, 5] + 1) % 90  # in the second bar
-    moved = model.by_bar(other) - model.by_bar(x)  # [batch, bars * 2 UNITS]
+    moved = model.summary_by_bar(other) - model.summary_by_bar(x)  # [batch, bars * 2 UNITS]
     assert not moved[:, : 2 * UNITS].any() and not moved[:, 4 * UNITS :].any()
     torch.testing.assert_close(model(other).mu - model(x).mu, moved @ model.mu.weight.T)
 
 
 def test_an_encoder_of_bars_refuses_other_lengths(generator):
     with pytest.raises(ValueError, match="3 bars of 4 steps, and not 9 steps"):
-        encoder(generator, bars=3, steps_per_bar=4)(tokens(generator, 2, 9))
+        encoder(generator, bar_encoder=True, steps=12, steps_per_bar=4)(tokens(generator, 2, 9))
 
 
 def test_the_posterior_starts_near_mu_0_and_sigma_ln_2(generator):
@@ -105,7 +108,7 @@ def test_drum_classes_are_read_as_nine_bits_and_none():
 
 
 def test_a_drum_encoder_has_ten_inputs(generator):
-    model = encoder(generator, vocab_sizes=(512,), reads_drum_bits=True)
+    model = encoder(generator, vocab_sizes=(512,), encoder_reads="drum-bits")
     assert model.lstm.input_size == 10
     assert model(tokens(generator, 2, 8, classes=512)).mu.shape == (2, Z)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mvae_lib.models.encoders import Posterior
+from mvae_lib.models.posterior import Posterior
 from mvae_lib.training.estimators import (
     gumbel,
     gumbel_softmax,

@@ -1,4 +1,4 @@
-"""The players in a real JupyterLab: stored, run, heard, and driven from Python."""
+"""The players in a real JupyterLab: stored, run, played, and driven from Python."""
 
 import os
 import shutil
@@ -8,11 +8,9 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from browser import Lab, chromium, jupyterlab, requests_beyond_this_machine, why_no_browser
+from browser import Lab, jupyterlab, requests_beyond_this_machine
 
 from mvae_lib.widgets import play
-
-pytestmark = pytest.mark.skipif(why_no_browser() is not None, reason=f"no browser: {why_no_browser()}")
 
 CHAPTERS = Path(__file__).parents[1] / "chapters"
 FIRST_CHAPTER = "00_start_here.ipynb"
@@ -28,19 +26,13 @@ CELLS = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(browser, tmp_path_factory):
     root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
     if CHAPTERS.is_dir():
         shutil.copytree(CHAPTERS, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     nbformat.write(small_notebook(), root / SMALL)
     with jupyterlab(root, home) as lab:
         yield lab
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -61,13 +53,13 @@ def small_notebook() -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-def ask_kernel(page, expression: str) -> str:
+def evaluate_in_kernel(page, expression: str) -> str:
     """The repr of a Python expression in the kernel of the open notebook."""
     reply = page.evaluate(
         """async (expression) => {
             const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
-            const ask = { code: "", user_expressions: { answer: expression } };
-            return (await kernel.requestExecute(ask).done).content.user_expressions.answer;
+            const request = { code: "", user_expressions: { value: expression } };
+            return (await kernel.requestExecute(request).done).content.user_expressions.value;
         }""",
         expression,
     )
@@ -75,12 +67,12 @@ def ask_kernel(page, expression: str) -> str:
     return reply["data"]["text/plain"]
 
 
-def kernel_says(page, expression: str, expected: str) -> None:
-    """Waits until the kernel answers `expected`: what the page reports travels to it in a message of its own."""
+def wait_for_kernel(page, expression: str, expected: str) -> None:
+    """Waits until the kernel responds `expected`: what the page reports travels to it in a message of its own."""
     until = time.monotonic() + 8
-    while (answer := ask_kernel(page, expression)) != expected and time.monotonic() < until:
+    while (value := evaluate_in_kernel(page, expression)) != expected and time.monotonic() < until:
         page.wait_for_timeout(50)
-    assert answer == expected
+    assert value == expected
 
 
 def wait_for(page, condition: str, number: int = 0) -> None:
@@ -119,18 +111,18 @@ def test_a_notebook_runs_and_its_first_player_plays(lab: Lab, page, tmp_path, no
     assert page.locator(".jp-Cell").count() == cells
 
 
-def test_python_drives_a_player_and_hears_of_it(lab: Lab, page):
+def test_python_drives_a_player_and_follows_it(lab: Lab, page):
     lab.open(page, SMALL)
     assert lab.run_all(page, seconds=60) == []
     last = page.locator("mvae-player").count() - 1
     page.locator("mvae-player").first.get_by_role("button", name="Loop").click()  # browsers want a click before sound
-    ask_kernel(page, "player.seek(2), player.play()")
+    evaluate_in_kernel(page, "player.seek(2), player.play()")
     wait_for(page, "player.playing && player.position > 2", last)
-    kernel_says(page, "player.playing, player.position >= 2", "(True, True)")
-    ask_kernel(page, "player.show(scale[:16]), setattr(player, 'tempo', 240.0)")
+    wait_for_kernel(page, "player.playing, player.position >= 2", "(True, True)")
+    evaluate_in_kernel(page, "player.show(scale[:16]), setattr(player, 'tempo', 240.0)")
     wait_for(page, "!player.playing && player.player.score.melodies[0].beats === 4", last)
-    kernel_says(page, "player.playing, player.position", "(False, 0.0)")
+    wait_for_kernel(page, "player.playing, player.position", "(False, 0.0)")
     page.locator("mvae-player").nth(last).get_by_label("Tempo").fill("90")
     page.keyboard.press("Enter")
     wait_for(page, "player.player.transport.tempo === 90", last)
-    kernel_says(page, "player.tempo", "90.0")
+    wait_for_kernel(page, "player.tempo", "90.0")

@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from mvae_lib.latent.interpolation import (
-    at_distance,
+from mvae_lib.latent import (
     from_map,
     latent_grid,
     latent_plane,
     lerp,
     piecewise_path,
-    similar,
     slerp,
 )
-from mvae_lib.models.encoders import Posterior
 
 T = torch.linspace(0, 1, 9)
 
@@ -177,25 +174,6 @@ def test_a_slice_by_arcs_stays_on_the_shell_and_one_by_lines_does_not():
 def test_a_slice_has_three_or_four_corners(shape):
     with pytest.raises(ValueError, match="three or four"):
         latent_grid(draw(*shape), 3, 3)
-
-
-def test_similar_melodies_scatter_by_their_own_sigma():
-    sigma = torch.tensor([[0.1, 1.0, 0.0], [2.0, 0.5, 0.3]])
-    posterior = Posterior(draw(2, 3), sigma)
-    z = similar(posterior, 20_000, seeded(), scale=2.0)
-    assert z.shape == (20_000, 2, 3)
-    torch.testing.assert_close(z.mean(0), posterior.mu, atol=0.1, rtol=0)
-    torch.testing.assert_close(z.std(0), 2 * sigma, atol=0.05, rtol=0.02)
-    assert torch.equal(similar(posterior, 4, seeded(), scale=0.0), posterior.mu.expand(4, 2, 3))
-    assert torch.equal(similar(posterior, 4, seeded(7)), similar(posterior, 4, seeded(7)))
-    assert not torch.equal(similar(posterior, 4, seeded(7)), similar(posterior, 4, seeded(8)))
-
-
-def test_neighbours_at_a_distance_are_at_that_distance_in_all_directions():
-    mu = draw(2, 16)
-    z = at_distance(mu, 3.0, 5000, seeded())
-    torch.testing.assert_close((z - mu).norm(dim=-1), torch.full((5000, 2), 3.0))
-    torch.testing.assert_close(z.mean(0), mu, atol=0.06, rtol=0)
 
 
 def test_a_place_on_the_map_has_the_z_of_what_is_nearest():

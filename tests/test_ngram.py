@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from toy_representation import TOY
 
-from mvae_lib.data.folk import transpose_to_all_keys
-from mvae_lib.data.ngram import NGram
+from mvae_lib.data.folk import folk_melodies, transpose_to_all_keys
+from mvae_lib.data.ngram import NGram, fit_ngram
 from mvae_lib.music.melody import VOCABULARY, transpose
+from mvae_lib.music.representation import MELODY
 
 
 @pytest.fixture
@@ -85,3 +87,32 @@ def test_counted_in_every_key_a_melody_costs_the_same_in_any():
     up = transpose(melodies[40:], 1)
     assert in_one.nll_per_step(up).mean() > in_one.nll_per_step(melodies[40:]).mean() + 0.2
     assert abs(in_all.nll_per_step(up).mean() - in_all.nll_per_step(melodies[40:]).mean()) < 0.1
+
+
+def test_other_vocabularies_have_their_own_classes():
+    rng = np.random.default_rng(0)
+    tokens = np.where(rng.random((30, 40)) < 0.9, 500, 3)
+    model = NGram(tokens, 3, classes=512)
+    assert model.probabilities(tokens).shape == (30, 512)
+    assert model.probabilities(tokens).sum(-1) == pytest.approx(np.ones(30))
+    assert model.nll_per_step(tokens).mean() < 0.5
+    assert set(np.unique(model.sample(5, 20, rng))) <= set(range(512))
+    with pytest.raises(ValueError, match="1 to 6, not 7"):
+        NGram(tokens, 7, classes=512)
+    with pytest.raises(ValueError, match="0 to 89, not 3 to 500"):
+        NGram(tokens, 3)
+
+
+def test_several_tracks_cost_the_sum_of_the_tracks():
+    rng = np.random.default_rng(0)
+    pairs = np.stack([rng.integers(0, 5, (50, 32)), rng.integers(0, 2, (50, 32))], -1)
+    model = fit_ngram(pairs, TOY, order=3)
+    apart = [NGram(TOY.transpose_to_all_keys(pairs)[..., track], 3, TOY.vocab_sizes[track]) for track in (0, 1)]
+    expected = sum(part.nll_per_step(pairs[..., track]) for track, part in enumerate(apart))
+    assert model.nll_per_step(pairs) == pytest.approx(expected) and model.order == 3
+
+
+def test_the_model_of_a_representation_is_counted_in_all_keys():
+    tokens = folk_melodies(2, "test").tokens[:50]
+    known = NGram(transpose_to_all_keys(tokens), 5)
+    assert np.array_equal(fit_ngram(tokens, MELODY).nll(tokens), known.nll(tokens))

@@ -1,4 +1,4 @@
-"""The players in a real browser, on a page that stands alone: they are heard, seen, and driven by mouse and keys."""
+"""The players in a real browser, on a page that stands alone: their sound, their look, and their keys."""
 
 import io
 import os
@@ -9,14 +9,13 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
-from browser import chromium, requests_beyond_this_machine, why_no_browser
+from browser import requests_beyond_this_machine
+from test_widgets import DUO, DUO_TOKENS
 
 from mvae_lib.music.melody import Note, notes_to_tokens
 from mvae_lib.plots import palette
 from mvae_lib.widgets import play
 from mvae_lib.widgets.rolls import MAX_TEMPO, MIN_TEMPO
-
-pytestmark = pytest.mark.skipif(why_no_browser() is not None, reason=f"no browser: {why_no_browser()}")
 
 # With silence before each note, so that its beginning can be heard. Steps at tempo 120 are 0.125 s apart.
 NOTES = [Note(60, 2, 6), Note(64, 10, 14), Note(67, 18, 20), Note(67, 24, 30)]
@@ -28,12 +27,6 @@ LOUDNESS = """() => {
     mvae.speakers()?.meter.getFloatTimeDomainData(samples);
     return Math.hypot(...samples) / Math.sqrt(samples.length);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 class Player:
@@ -60,7 +53,7 @@ class Player:
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Opens a page with the given things in it; fails at the end if the page met an error or asked for another host."""
+    """Opens a page with the given things in it; fails at the end if the page met an error or called another host."""
     contexts, errors, strangers = [], [], []
 
     def open_page(*shown, **options) -> Player:
@@ -243,6 +236,29 @@ def test_a_melody_is_described_to_those_who_cannot_see_it(show):
     player = show(play(TOKENS, title="A tune"))
     assert player.element.get_by_role("img").get_attribute("aria-label") == "Piano roll, 4 notes from C4 to G4, 2 bars"
     assert player.element.get_by_text("A tune").is_visible()
+
+
+def test_each_player_has_a_name_of_its_own(show):
+    player = show(play(TOKENS, title="A tune"), play(TOKENS[:16]), play([LOW, HIGH]))
+    names = player.page.eval_on_selector_all("mvae-player", "players => players.map((player) => player.ariaLabel)")
+    assert names == ["Player: A tune", "Player: 2 notes from C4 to E4, 1 bar", "Player: 2 melodies"]
+
+
+def test_several_tracks_are_drawn_in_lanes_and_all_of_them_sound(show):
+    player = show(play(DUO_TOKENS, representation=DUO))
+    lanes = player.element.evaluate("player => player.player.lanes.map(({ name, low, high }) => [name, low, high])")
+    assert lanes == [["flute", 72, 88], ["low", 36, 51]]
+    assert player.element.locator("canvas").bounding_box()["height"] == 144
+    assert onsets(samples_of(player, 22050), 22050)[-1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_triangle_of_play_is_seen_in_forced_colours(show, tmp_path):
+    player = show(play(TOKENS, title="A tune"), forced_colors="active")
+    style = player.button("Play").evaluate(
+        "button => [getComputedStyle(button, '::before').backgroundColor, getComputedStyle(button).backgroundColor]"
+    )
+    assert style[0] != style[1]
+    player.page.screenshot(path=Path(os.environ.get("SCREENSHOTS", tmp_path)) / "players_forced_colours.png")
 
 
 def test_only_one_player_sounds(show):

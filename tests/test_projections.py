@@ -14,7 +14,7 @@ from mvae_lib.evaluation.projections import (
     tsne,
     untrained,
 )
-from mvae_lib.latent.interpolation import encode_all
+from mvae_lib.latent import encode_all
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 
 

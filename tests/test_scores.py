@@ -1,12 +1,16 @@
-import os
+"""music21 parts made of tokens and read back; MusicXML files."""
+
+import io
+import itertools
+import zipfile
 
 import numpy as np
 import pytest
-from music21 import chord, converter, duration, key, meter, note, stream
+from music21 import chord, converter, duration, instrument, key, meter, note, stream
 
-from mvae_lib.music import scores
 from mvae_lib.music.melody import Note, canonical, notes_to_tokens, tokens_to_notes
-from mvae_lib.music.scores import score_png, show_score, stream_to_tokens, tokens_to_stream
+from mvae_lib.music.notation import note_values, rest_values, spelling
+from mvae_lib.music.scores import ScoreError, read_musicxml, stream_to_tokens, tokens_to_stream
 
 
 def random_melody(seed: int, steps: int) -> np.ndarray:
@@ -28,7 +32,7 @@ def test_tokens_come_back(seed):
     assert again.dtype == np.uint8 and np.array_equal(again, tokens)
 
 
-@pytest.mark.parametrize("signature", [None, "G", "e", "B-", "F#"])
+@pytest.mark.parametrize("signature", [None, "G", "e", "B-", "F#", "Db major", "G# minor"])
 def test_tokens_come_back_in_any_key_and_from_a_file(signature, tmp_path):
     tokens = random_melody(3, 48)
     written = tokens_to_stream(tokens, signature, bpm=90).write("musicxml", fp=tmp_path / "melody.musicxml")
@@ -53,7 +57,7 @@ def test_bars_rests_and_ties_stand_where_a_reader_expects_them():
     assert written == [
         [(True, 1, None), (False, 1, None), (True, 1, None), (False, 1, "start")],
         [(False, 4, "continue")],
-        [(False, 1, "stop"), (True, 3, None)],
+        [(False, 1, "stop"), (True, 1, None), (True, 2, None)],
     ]
     assert bars[0].timeSignature.ratioString == "4/4" and bars[0].keySignature == key.Key("G")
 
@@ -104,63 +108,196 @@ def test_what_has_no_tokens_is_refused_with_the_reason(music, reason):
         stream_to_tokens(music)
 
 
-@pytest.mark.parametrize("signature", ["H", "", "G major"])
+@pytest.mark.parametrize("signature", ["H", "", "G foo", "Gis", "G do"])
 def test_an_unknown_key_is_refused_with_a_hint(signature):
     with pytest.raises(ValueError, match="is no key"):
         tokens_to_stream(random_melody(0, 16), signature)
 
 
-def test_without_musescore_the_other_picture_is_shown_and_a_sentence_helps(monkeypatch, capsys):
-    monkeypatch.setattr(scores, "find_musescore", lambda: None)
-    shown, tokens = [], random_melody(0, 32)
-    assert score_png(tokens) is None
-    show_score(tokens, otherwise=shown.append)
-    assert len(shown) == 1 and np.array_equal(shown[0], tokens)
-    assert "musescore.org" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("start", "end", "written"),
+    [
+        (0, 5, [(0, 4), (4, 5)]),
+        (3, 8, [(3, 4), (4, 8)]),  # not a quarter tied to a sixteenth, which hides the beat
+        (2, 6, [(2, 6)]),
+        (1, 3, [(1, 3)]),
+        (3, 5, [(3, 4), (4, 5)]),
+        (6, 10, [(6, 8), (8, 10)]),  # the middle of the bar shows
+        (4, 12, [(4, 12)]),
+        (4, 16, [(4, 16)]),
+        (0, 16, [(0, 16)]),
+        (0, 14, [(0, 8), (8, 14)]),
+        (0, 7, [(0, 4), (4, 7)]),
+    ],
+)
+def test_durations_are_written_as_musicians_do(start, end, written):
+    assert note_values(start, end) == written
 
 
-@pytest.fixture
-def musescore(tmp_path, monkeypatch):
-    """Make `score_png` call a shell script in the place of MuseScore."""
-    if os.name != "posix":
-        pytest.skip("the stand-in for MuseScore is a shell script")
-
-    def install(script: str) -> None:
-        program = tmp_path / "mscore"
-        program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-        program.chmod(0o755)
-        monkeypatch.setattr(scores, "find_musescore", lambda: program)
-
-    return install
+def test_every_duration_is_made_of_single_values_that_lie_side_by_side():
+    for start in range(16):
+        for end in range(start + 1, 17):
+            for values in (note_values(start, end), rest_values(start, end)):
+                assert [values[0][0], values[-1][1]] == [start, end]
+                assert all(before[1] == after[0] for before, after in itertools.pairwise(values))
+                assert {right - left for left, right in values} <= {1, 2, 3, 4, 6, 8, 12, 16}
 
 
-def test_what_musescore_draws_is_returned(musescore):
-    # It numbers the pages, and draws from MusicXML, whose path comes last.
-    musescore('for last; do :; done; grep -c "<note" "$last" > "${2%.png}-1.png"')
-    assert score_png(notes_to_tokens([Note(60, 0, 4), Note(62, 4, 16)], 16)) == b"2\n"
+@pytest.mark.parametrize(
+    ("signature", "midi", "written"),
+    [
+        ("Eb", (58, 63, 68, 61), "B-3 E-4 A-4 D-4"),
+        ("F#", (70, 77, 66, 72), "A#4 E#5 F#4 B#4"),
+        ("Gb", (59, 71), "C-4 C-5"),
+        ("Am", (68, 66, 70, 63), "G#4 F#4 B-4 D#4"),
+        ("C#m", (72, 60, 69), "B#4 B#3 A4"),
+        ("Ador", (66, 68, 70), "F#4 G#4 B-4"),
+        ("D Mixolydian", (66, 68, 70), "F#4 G#4 B-4"),
+        (None, (61, 63, 66, 68, 70), "C#4 E-4 F#4 A-4 B-4"),
+    ],
+)
+def test_spelling_follows_the_key(signature, midi, written):
+    tokens = notes_to_tokens([Note(pitch, 4 * i, 4 * i + 4) for i, pitch in enumerate(midi)], 32)
+    found = [element.pitch for element in tokens_to_stream(tokens, signature).recurse().notes]
+    assert " ".join(pitch.nameWithOctave for pitch in found) == written
+    assert tuple(pitch.midi for pitch in found) == midi
 
 
-@pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
-def test_a_musescore_that_fails_is_no_error(musescore, script, capsys):
-    musescore(script)
-    shown = []
-    show_score(random_melody(0, 16), otherwise=shown.append)
-    assert len(shown) == 1
-    assert "drew no score" in capsys.readouterr().out
+def test_a_spelling_names_each_pitch_class_once_and_the_scale_without_accidentals():
+    for signature in ("C", "F#", "G-", "c#", "e-", "A", "d"):
+        in_key = key.Key(signature)
+        names = spelling(in_key)
+        assert sorted(names) == list(range(12))
+        assert {pitch.name for pitch in in_key.getScale(in_key.mode).pitches} <= set(names.values())
 
 
-def test_a_real_musescore_draws_a_picture():
-    if scores.find_musescore() is None:
-        pytest.skip("MuseScore is not installed")
-    assert score_png(random_melody(0, 32)).startswith(b"\x89PNG")
+CLARINET = """<?xml version="1.0" encoding="utf-8"?>
+<score-partwise version="4.0"><part-list><score-part id="P1"><part-name>Clarinet</part-name>
+<score-instrument id="I1"><instrument-name>Clarinet</instrument-name></score-instrument></score-part></part-list>
+<part id="P1">{measures}</part></score-partwise>"""
 
 
-def test_musescore_is_found_on_the_path(tmp_path, monkeypatch):
-    program = tmp_path / ("mscore.exe" if os.name == "nt" else "mscore")
-    program.write_bytes(b"")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(scores.environment, "Environment", lambda: {"musescoreDirectPNGPath": None})
-    assert scores.find_musescore() == program
-    program.unlink()
-    assert scores.find_musescore() is None
+def measure(number: int, notes: str, head: str = "", implicit: str = "no") -> str:
+    written = "".join(
+        f"<note><pitch><step>{step}</step><alter>{alter}</alter><octave>4</octave></pitch>"
+        f"<duration>{length}</duration></note>"
+        for step, alter, length in (
+            (one[0], 1 if "#" in one else 0, one.strip("ABCDEFG#") or 2) for one in notes.split()
+        )
+    )
+    return f'<measure number="{number}" implicit="{implicit}">{head}{written}</measure>'
+
+
+def attributes(beats: int = 4, unit: int = 4, transpose: int = 0) -> str:
+    moved = f"<transpose><diatonic>-1</diatonic><chromatic>{transpose}</chromatic></transpose>" if transpose else ""
+    time = f"<time><beats>{beats}</beats><beat-type>{unit}</beat-type></time>"
+    return f"<attributes><divisions>2</divisions>{time}{moved}</attributes>"
+
+
+def musicxml(path, *measures: str):
+    path.write_text(CLARINET.format(measures="".join(measures)), encoding="utf-8")
+    return path
+
+
+def pitches_of(tokens: np.ndarray) -> list[int]:
+    return [sounding.pitch for sounding in tokens_to_notes(tokens)]
+
+
+def test_a_transposing_instrument_is_read_as_it_sounds_and_a_reason_says_so(tmp_path):
+    path = musicxml(tmp_path / "clarinet.musicxml", measure(1, "D E F# G", attributes(transpose=-2)))
+    found = read_musicxml(path, bars=1)
+    assert pitches_of(found.tokens[0]) == [60, 62, 64, 65]
+    assert "Clarinet" in found.reasons[0] and "2 semitones lower" in found.reasons[0]
+    assert found.sources[0].bar == 1 and found.sources[0].name == "Clarinet"
+
+
+def test_a_part_at_written_pitch_has_no_such_reason(tmp_path):
+    found = read_musicxml(musicxml(tmp_path / "c.xml", measure(1, "D E F# G", attributes())), bars=1)
+    assert pitches_of(found.tokens[0]) == [62, 64, 66, 67] and not found.reasons
+
+
+def test_a_music21_part_for_a_transposing_instrument_is_read_as_it_sounds():
+    made = part(instrument.Clarinet(), note.Note("D4", quarterLength=4))
+    assert pitches_of(stream_to_tokens(made)) == [60]
+    made = part(instrument.Clarinet(), note.Note("D4", quarterLength=4))
+    made.atSoundingPitch = True
+    assert pitches_of(stream_to_tokens(made)) == [62]
+    assert made.recurse().notes[0].pitch.midi == 62  # the caller's part stays as it was
+
+
+def test_a_pickup_is_filled_up_and_windows_slide_by_bars(tmp_path):
+    bars = [measure(number, notes) for number, notes in ((1, "A B A G"), (2, "F E D C"))]
+    path = musicxml(tmp_path / "pickup.musicxml", measure(0, "G", attributes(), implicit="yes"), *bars)
+    found = read_musicxml(path, bars=2)
+    assert [tokens_to_notes(row)[0].start for row in found.tokens] == [12, 0]
+    assert [where.bar for where in found.sources] == [1, 2]
+    assert pitches_of(found.tokens[0]) == [67, 69, 71, 69, 67]
+
+
+def test_repeats_are_played_out(tmp_path):
+    repeated = '<barline location="right"><repeat direction="backward"/></barline>'
+    first = measure(1, "C D E F", attributes()).replace("</measure>", f"{repeated}</measure>")
+    found = read_musicxml(musicxml(tmp_path / "repeat.musicxml", first, measure(2, "G A B G")), bars=3)
+    assert pitches_of(found.tokens[0]) == [60, 62, 64, 65] * 2 + [67, 69, 71, 67]
+
+
+def test_a_bar_of_a_wrong_length_does_not_move_the_bars_behind_it(tmp_path):
+    bars = [measure(1, "C D E F", attributes()), measure(2, "G A B"), measure(3, "E F G A"), measure(4, "B A G F")]
+    found = read_musicxml(musicxml(tmp_path / "short.musicxml", *bars), bars=1)
+    wanted = [64, 65, 67, 69]
+    assert wanted in [pitches_of(row) for row in found.tokens]
+    assert all(tokens_to_notes(row)[0].start == 0 for row in found.tokens)
+
+
+def test_a_compressed_file_is_unpacked(tmp_path):
+    inside = musicxml(tmp_path / "inside.xml", measure(1, "D E F# G", attributes(transpose=-2)))
+    with zipfile.ZipFile(tmp_path / "tune.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", "<container/>")
+        archive.write(inside, "score.xml")
+    assert pitches_of(read_musicxml(tmp_path / "tune.mxl", bars=1).tokens[0]) == [60, 62, 64, 65]
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"MThd\0\0\0\6",
+        b"PK\3\4 not a zip",
+        b"<html></html>",
+        b"<score-timewise/>",
+        b"<score-partwise>",
+        b"<score-partwise/>",
+        CLARINET.format(measures="").encode(),
+        CLARINET.format(measures=measure(1, "C D E", attributes(3, 4))).encode(),
+        CLARINET.format(measures=measure(1, "C", attributes()).replace("<duration>2", "<duration>x")).encode(),
+        b'<!DOCTYPE a [<!ENTITY a "'
+        + b"a" * 9999
+        + b'"><!ENTITY b "'
+        + b"&a;" * 9999
+        + b'">]><a>'
+        + b"&b;" * 99
+        + b"</a>",
+        zipped("cover.png", b""),
+        zipped("big.xml", bytes(30_000_000)),
+    ],
+    ids=str,
+)
+def test_what_is_no_melody_in_musicxml_is_refused_with_the_name_of_the_file(data, tmp_path):
+    (tmp_path / "it.musicxml").write_bytes(data)
+    with pytest.raises(ScoreError, match=r"it\.musicxml: ") as error:
+        read_musicxml(tmp_path / "it.musicxml", bars=1)
+    assert len(str(error.value)) < 500 + len(str(tmp_path))
+
+
+def test_a_missing_file_and_a_wrong_number_of_bars(tmp_path):
+    with pytest.raises(ScoreError, match=r"none\.xml"):
+        read_musicxml(tmp_path / "none.xml")
+    with pytest.raises(ValueError, match="not 0"):
+        read_musicxml(musicxml(tmp_path / "c.xml", measure(1, "D E F# G", attributes())), bars=0)

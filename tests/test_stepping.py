@@ -4,13 +4,16 @@ import pytest
 import torch
 
 from mvae_lib.models import stepping
+from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder
 
 
 @pytest.fixture
 def decoder() -> FlatDecoder:
     generator = torch.Generator().manual_seed(4)
-    decoder = FlatDecoder(5, (7,), 6, 2, z_steps=8, generator=generator)
+    decoder = FlatDecoder(
+        ModelConfig(8, vocab_sizes=(7,), z_size=5, decoder_units=6, decoder_layers=2, per_step_z=True), generator
+    )
     for parameter in decoder.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, generator=generator)

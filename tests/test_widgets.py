@@ -1,18 +1,21 @@
 import base64
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
 from itertools import combinations
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import ipywidgets
 import numpy as np
 import pretty_midi
 import pytest
 
 from mvae_lib.music.melody import Note, notes_to_tokens
 from mvae_lib.plots import palette
-from mvae_lib.widgets import Player, play
+from mvae_lib.widgets import Player, column, play
 from mvae_lib.widgets.page import player_script, widget_module
 
 NOTES = [Note(60, 0, 4), Note(64, 6, 8), Note(67, 8, 16), Note(60, 24, 32)]
@@ -182,7 +185,7 @@ def test_the_script_is_sent_without_comments():
 
 
 def test_outputs_stay_small():
-    assert len(html_of(play(TOKENS, title="A tune")).encode()) < 25_000
+    assert len(html_of(play(TOKENS, title="A tune")).encode()) < 27_000
     assert len(html_of(play([TOKENS] * 9)).encode()) < 35_000
 
 
@@ -212,7 +215,7 @@ def test_a_player_shows_the_same_page_beside_its_view():
     assert data["text/plain"] == "<Player 'A tune': 4 notes from C4 to G4, 2 bars, tempo 120>"
 
 
-def test_a_player_hears_what_the_page_reports():
+def test_a_player_follows_what_the_page_reports():
     player = Player(TOKENS)
     heard = []
     player.observe(lambda change: heard.append((change["name"], change["new"])), ["playing", "position", "tempo"])
@@ -237,6 +240,145 @@ def test_a_player_sends_commands(monkeypatch):
     player.seek(3)
     player.pause()
     assert sent == [{"do": "play"}, {"do": "seek", "beat": 3.0}, {"do": "pause"}]
+
+
+# ---- Music of several tracks
+
+
+def duo_to_midi(tokens: np.ndarray) -> pretty_midi.PrettyMIDI:
+    """Class 0 is a rest, any other one a note of a quarter: of a flute above C5, of a bass above C2."""
+    midi = pretty_midi.PrettyMIDI(initial_tempo=60)
+    for track, (name, program, lowest) in enumerate((("flute", 73, 72), ("low", 33, 36))):
+        midi.instruments.append(pretty_midi.Instrument(program, name=name))
+        for step, token in enumerate(np.asarray(tokens)[:, track].tolist()):
+            if token:
+                midi.instruments[-1].notes.append(pretty_midi.Note(90, lowest + token, step, step + 1))
+    return midi
+
+
+DUO = SimpleNamespace(
+    name="duo", vocab_sizes=(13, 5), steps_per_bar=4, track_names=("flute", "low"), to_midi=duo_to_midi
+)
+DUO_TOKENS = np.array([[12, 1], [0, 0], [1, 4], [0, 0]])
+DUO_NOTES = [[37, 0, 1, 90, "bass", 1], [84, 0, 1], [40, 2, 1, 90, "bass", 1], [73, 2, 1]]
+
+
+@pytest.mark.parametrize("of", [np.asarray, np.ndarray.tolist, lambda tokens: tokens.astype(np.uint8)])
+def test_tokens_of_several_tracks_are_one_roll_with_a_lane_for_each_track(of):
+    (roll,) = page_of(play(of(DUO_TOKENS), representation=DUO)).score["melodies"]
+    assert roll["notes"] == DUO_NOTES
+    assert roll["tracks"] == ["flute", "low"]
+    assert roll["beats"] == 4
+    assert "tracks" not in page_of(play(TOKENS)).score["melodies"][0]
+
+
+@pytest.mark.parametrize("of", [lambda batch: batch, list, np.ndarray.tolist])
+def test_a_batch_of_several_tracks_is_a_strip(of):
+    batch = np.stack([DUO_TOKENS, DUO_TOKENS[::-1], DUO_TOKENS])
+    rolls = page_of(play(of(batch), representation=DUO)).score["melodies"]
+    assert [roll["notes"] == DUO_NOTES for roll in rolls] == [True, False, True]
+
+
+def test_one_track_of_another_representation_has_no_lanes():
+    drums = SimpleNamespace(
+        name="beats",
+        vocab_sizes=(2,),
+        steps_per_bar=4,
+        track_names=("drums",),
+        to_midi=lambda tokens: midi_of([Note(38, 4 * step, 4 * step + 4) for step in np.flatnonzero(tokens)], 0.125),
+    )
+    (roll,) = page_of(play([1, 0, 0, 1], representation=drums)).score["melodies"]
+    assert roll["notes"] == [[38, 0, 1], [38, 3, 1]]
+    assert "tracks" not in roll
+    assert len(page_of(play(np.eye(4, dtype=int), representation=drums)).score["melodies"]) == 4
+
+
+def test_the_still_picture_of_several_tracks_names_them_and_their_voices():
+    picture = page_of(play(DUO_TOKENS, representation=DUO, title="Two")).picture
+    assert list(ElementTree.fromstring(picture).itertext()) == ["Two", "flute", "low", "keys", "bass"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "representation", "words"),
+    [
+        (np.zeros((32, 3), int), "melody", r"\[32, 3\].*representation="),
+        (np.zeros((32, 3), int).tolist(), "melody", r"\[32, 3\].*representation="),
+        (np.zeros((32, 3), int), DUO, r"\[steps, 2\], not \[32, 3\]"),
+        (np.zeros(32, int), DUO, r"\[steps, 2\], not \[32\]"),
+        (np.full((4, 2), 5), DUO, "'low' of 'duo' are 0 to 4, not 5 to 5"),
+        (np.zeros((4, 2)), DUO, "integers"),
+    ],
+)
+def test_tokens_that_do_not_fit_the_representation_are_refused(tokens, representation, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        play(tokens, representation=representation)
+
+
+def test_short_melodies_of_notes_are_not_taken_for_tracks():
+    assert len(page_of(play([NOTES[:2], NOTES[:2]])).score["melodies"]) == 2
+
+
+def test_a_player_keeps_its_representation():
+    player = Player(DUO_TOKENS, representation=DUO)
+    player.show(np.stack([DUO_TOKENS, DUO_TOKENS]))
+    assert [melody["notes"] for melody in player.melodies] == [DUO_NOTES, DUO_NOTES]
+
+
+# ---- Titles
+
+
+@pytest.mark.parametrize("letter", ["\ud800", "\x00", "\x1b", "\x9b", "\ufffe"])
+def test_letters_that_cannot_be_shown_are_replaced_in_titles(letter):
+    title = f"a{letter}[31mb"
+    for shown in (play([TOKENS, TOKENS], titles=[title, title], title=title), Player(TOKENS, title=title)):
+        page = page_of(shown)
+        html_of(shown).encode()
+        assert page.score["title"] == "a\ufffd[31mb"
+        assert "a\ufffd[31mb" in page.alt
+        assert "a\ufffd[31mb" in "".join(ElementTree.fromstring(page.picture).itertext())
+        assert letter not in repr(shown)
+
+
+def test_the_still_picture_shows_the_title():
+    assert "A tune" in "".join(ElementTree.fromstring(page_of(play(TOKENS, title="A tune")).picture).itertext())
+    midi = midi_of(NOTES, 0.125)
+    midi.instruments += midi_of([Note(38, 8, 9)], 0.125, is_drum=True).instruments
+    assert list(ElementTree.fromstring(page_of(play(midi)).picture).itertext()) == ["keys", "drums"]
+
+
+# ---- Columns
+
+
+def test_a_column_shows_its_players_without_a_kernel():
+    button = ipywidgets.Button(description="Another <one>")
+    shown = column(button, Player(TOKENS, title="A tune"), ipywidgets.VBox([Player(TOKENS[:16])]))
+    bundle = shown._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.model_id
+    page = bundle["text/html"]
+    assert len(re.findall("<mvae-player ", page)) == 2
+    assert page.count("<script>") == 1
+    assert "Another &lt;one&gt;" in page
+    assert bundle["text/plain"].startswith("<column of Button “Another <one>”, <Player 'A tune': 4 notes")
+
+
+def test_a_column_shows_pictures_and_texts_without_a_kernel():
+    picture = ipywidgets.Image(value=b"abc", format="png")
+    page = column(picture, ipywidgets.HTML("<b>bold</b>"), ipywidgets.Label("a < b"))._repr_mimebundle_()["text/html"]
+    assert f"data:image/png;base64,{base64.b64encode(b'abc').decode()}" in page
+    assert "<b>bold</b>" in page
+    assert "a &lt; b" in page
+
+
+def test_a_column_is_the_same_in_each_run_and_refuses_what_is_no_widget():
+    def page() -> str:
+        return column(Player(TOKENS), ipywidgets.IntSlider())._repr_mimebundle_()["text/html"]
+
+    assert page() == page()
+    with pytest.raises(TypeError, match="PlayerOutput"):
+        column(play(TOKENS))
+
+
+# ---- Colours
 
 
 def luminance(colour: str) -> np.ndarray:

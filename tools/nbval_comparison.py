@@ -12,7 +12,7 @@ import re
 FLOAT_REL, FLOAT_ABS = 2e-2, 1e-3
 DECIMAL = re.compile(r"(?<![\w.])[-+]?\d*\.\d+(?:e[-+]?\d+)?(?![\w.])", re.IGNORECASE)
 SCRIPT = re.compile(r"<script>.*?</script>", re.DOTALL)
-PLAYER = re.compile(r"<mvae-(\w+).*</mvae-\1>", re.DOTALL)  # or an instrument, which holds one
+PLAYER = re.compile(r"<mvae-(\w+).*</mvae-\1>", re.DOTALL)  # or an explorer, which holds one
 
 
 def same_but_for_last_digits(text: str, stored: str) -> bool:

@@ -27,7 +27,7 @@ COLOURS = 64  # in a stored figure: a third of the bytes, and no difference that
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SOLUTION = re.compile(r"(?P<indent>[ ]*)# BEGIN SOLUTION\n.*?# END SOLUTION(?=\n|$)", re.DOTALL)
 TO_DO = 'raise NotImplementedError("write your answer here")'
-SHOWS = re.compile(r"^(?:plt\.show|print|play)\(", re.MULTILINE)  # what a cell cannot do without an output
+SHOWS = re.compile(r"^(?:plt\.show|print|play|score)\(", re.MULTILINE)  # what a cell cannot do without an output
 LOCAL_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users)")
 
 

@@ -29,8 +29,8 @@ from mvae_lib._files import write_whole  # noqa: E402
 from mvae_lib.data.folk import MelodyDataset, folk_melodies  # noqa: E402
 from mvae_lib.evaluation import report  # noqa: E402
 from mvae_lib.models.config import TrainingConfig, get_config  # noqa: E402
-from mvae_lib.models.encoders import reparameterize  # noqa: E402
 from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
+from mvae_lib.models.posterior import reparameterize  # noqa: E402
 from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
 from mvae_lib.training import checkpoints  # noqa: E402
 from mvae_lib.training.objectives import BITS_PER_NAT, gaussian_kl, musicvae_loss, reconstruction  # noqa: E402
@@ -74,7 +74,7 @@ def train(name: str, folder: Path) -> list[dict]:
         run, curve, seconds = training.start_run(model, learned_from.tokens, config, SEED), [], 0.0
     since, began = [], time.monotonic()
     for record in training.train(run, show_progress=sys.stderr.isatty()):
-        since.append((record.distortion, record.rate))
+        since.append((record.metrics["distortion"], record.metrics["rate"]))
         if record.update % EVERY and record.update != config.updates:
             continue
         distortion, rate = np.mean(since, 0)

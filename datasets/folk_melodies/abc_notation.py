@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-from abc_reader import FIELD, AbcError, Reader, Segment, without_comment
+from abc_fields import FIELD, AbcError, shown, without_comment
+from abc_reader import Reader, Segment
 
 
 class AbcNote(NamedTuple):
@@ -61,22 +62,57 @@ class Tune:
 
 
 def split_tunes(text: str) -> list[str]:
-    """The text of each tune of an ABC book: from its `X:` line to the line before the next, trailing space cut."""
-    return [part.rstrip() for part in re.split(r"(?m)^(?=X:)", text)[1:]]
+    """The text of each tune of an ABC book: from its `X:` line to the line before the next, trailing space cut.
+
+    Fields at the head of the file hold for every tune that does not have them itself: they are written behind the
+    `X:` line. Raises AbcError where no line begins with `X:`.
+    """
+    head, *tunes = re.split(r"(?m)^(?=X:)", _plain(text))
+    if not tunes:
+        raise AbcError("no line begins with X:, which starts a tune; is this ABC notation?")
+    fields = _file_header(head)
+    return [_with_fields(tune.rstrip(), fields) for tune in tunes]
+
+
+def _plain(text: str) -> str:
+    """Without byte order marks, with line ends of one kind."""
+    return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _file_header(head: str) -> list[str]:
+    """The first block of fields before the first tune: an empty line ends it, comments may stand before it."""
+    fields: list[str] = []
+    for line in head.splitlines():
+        match = FIELD.match(line)
+        if match and match[1] not in "KPQTVWXsw":  # the standard: these belong to one tune
+            fields.append(line)
+        elif not match and (fields or (line.strip() and not line.startswith("%"))) and not line.startswith("%"):
+            break
+    return fields
+
+
+def _with_fields(tune: str, fields: list[str]) -> str:
+    own = read_header(tune)
+    missing = [line for line in fields if not own.get(line[0])]
+    first, *rest = tune.split("\n")
+    return "\n".join([first, *missing, *rest])
 
 
 def read_header(text: str) -> dict[str, str]:
     """The first value of each header field of a tune; several `Z:` lines are joined with "; "."""
     header: dict[str, str] = {}
-    for line in text.splitlines():
+    transcribers: list[str] = []
+    for line in _plain(text).splitlines():
         if match := FIELD.match(line):
             name, value = match[1], without_comment(match[2]).strip()
-            if name == "Z" and value and header.get("Z"):
-                value, header["Z"] = f"{header['Z']}; {value}", ""
             header[name] = header.get(name) or value
+            if name == "Z" and value:
+                transcribers.append(value)
             if name == "K":
                 break
-    return header
+        elif not line.strip():
+            break
+    return header | {"Z": "; ".join(transcribers)} if transcribers else header
 
 
 def parse_tune(text: str) -> Tune:
@@ -85,11 +121,9 @@ def parse_tune(text: str) -> Tune:
     Chapter: 01.
     """
     header = read_header(text)
-    name = f"tune X:{header.get('X', '?')} ({header.get('T', 'no title')})"
+    name = f"tune X:{shown(header.get('X', '?'))} ({shown(header.get('T', 'no title'))})"
     try:
-        if "K" not in header:
-            raise AbcError("it has no key (K:), which ends the header")
-        notes, bars = _laid_out(_unfolded(Reader().read(text)))
+        notes, bars = _laid_out(_unfolded(Reader().read(_plain(text))))
     except AbcError as error:
         raise AbcError(f"{name}: {error}") from None
     texts = [header.get(field, "") for field in "XTZMK"]

@@ -1,6 +1,15 @@
 """The signs of ABC notation, read one by one: what stands between two bar lines of one written voice.
 
-`mvae_lib.abc_notation` unfolds the repeats and lays the result out in time; this module knows what each sign means.
+`abc_notation` unfolds the repeats and lays the result out in time, `abc_fields` knows lines that begin with a letter
+and a colon; this module knows what each sign of the music means. The rules where the standard leaves a choice, or where
+files depart from it:
+
+- An empty line ends the tune; what follows, up to the next `X:`, is free text. So is what stands in `%%begintext`.
+- One voice: a tune that names two (`V:`) is refused, one that names the same voice again is read.
+- `Z4` is four bars of rest, and has to stand at the beginning of a bar.
+- `+trill+` and `!trill!` are decorations, also with names that nobody knows; a pair of `!` around notes alone is two
+  line breaks of an old dialect, a pair of `+` around notes a chord of a still older one.
+- Numbers have limits (the constants below), so that a short text cannot ask for hours of work or gigabytes of memory.
 
 Chapter: 01. Source: the ABC standard 2.1, section 4 (the tune body).
 """
@@ -9,43 +18,48 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from abc_fields import (
+    ACCIDENTALS,
+    FIELD,
+    AbcError,
+    key_signature,
+    number,
+    parse_metre,
+    shown,
+    transposition,
+    without_comment,
+    without_settings,
+)
+
+from mvae_lib.music.melody import MAX_PITCH, MIN_PITCH
+
+MAX_ENDING = 9
+MAX_BARS = 10_000  # bars in a tune as written, rests of several bars counted out
+_MAX_LENGTH = 999  # of a note, in unit lengths
+_MAX_DIVISOR = 256  # of a unit length, and of a whole note in L:
+_MAX_TUPLET = 64  # notes in a tuplet, and in whose time they stand
+
 _SEMITONES = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
-_ACCIDENTALS = {"^^": 2, "^": 1, "=": 0, "_": -1, "__": -2}
-_TONICS = dict(zip("FCGDAEB", range(-1, 6), strict=True))  # sharps of the major key; "b" takes 7 away, "#" adds 7
-_MODES = {
-    "": 0,
-    "maj": 0,
-    "ion": 0,
-    "m": -3,
-    "min": -3,
-    "aeo": -3,
-    "mix": -1,
-    "dor": -2,
-    "phr": -4,
-    "lyd": 1,
-    "loc": -5,
-}
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5, 7 and 9 it depends on the metre
 
 _LENGTH = r"(?P<{0}num>\d*)(?P<{0}slash>/*)(?P<{0}den>\d*)"
 _NOTE = r"(?P<accidental>\^\^|\^|__|_|=)?(?P<letter>[A-Ga-g])(?P<octave>[,']*)"
+_DYNAMICS = r"f{1,4}|[0-5]"  # decorations that look like notes
+_DECORATION = rf"!(?!(?!(?:{_DYNAMICS})!)[\d,'/]*[A-Ga-gz][A-Ga-gz\d,'/]*!)[^!|\s\"\[\]]+!"
 TOKEN = re.compile(
     r"(?P<space>[\s`\\$*]+|\[\|\]|y\d*|[()])"  # "[|]" is an invisible line to hang a text on
-    r"|(?P<text>\"[^\"]*\")|(?P<grace>\{[^}]*\}-?)|(?P<decoration>![\w.+<>():]+!|[!.~H-Wh-w])"
-    r"|\[(?P<inline>[A-Z]):(?P<value>[^\]]*)\]"
+    rf"|(?P<text>\"[^\"]*\")|(?P<grace>\{{[^}}]*\}}-?)|(?P<decoration>{_DECORATION}|[!.~H-Wh-w])"
+    r"|\[(?P<inline>[A-Zr]):(?P<value>[^\]]*)\]"
     r"|(?P<bar>\[\||[:|]+\]?)(?P<ending>\d[\d,-]*)?|\[(?P<volta>\d[\d,-]*)"
     r"|(?P<broken>(?:<+|>+))|(?P<late_tie>-)"
     rf"|\[(?P<chord>[^\]|]+)\]{_LENGTH.format('c')}(?P<ctie>-?)"
+    r"|(?P<bars_of_rest>[ZX](?P<bars>\d*))"
     rf"|(?:{_NOTE}|(?P<rest>[zx])){_LENGTH.format('')}(?:\s*(?P<tie>-))?"
 )
 TUPLET = re.compile(r"\((?P<p>[2-9])(?::(?P<q>\d*))?(?::(?P<r>\d*))?")
 _CHORD_NOTE = re.compile(rf"[.~H-Wh-w(]*{_NOTE}{_LENGTH.format('')}(?P<tie>-?)[\s)]*")
 _MAILED = re.compile(r"(?m)^((?![A-Za-z]:).*)=(?:20)?[ ]*\n")  # a line of music that e-mail broke in two
-FIELD = re.compile(r"([A-Zmrsw]):(?![|:])(.*)")
-
-
-class AbcError(ValueError):
-    """ABC text that cannot be read as one melody; the message names the tune and the reason."""
+_PLUS = re.compile(r"\+([^+|\s]+)\+")
 
 
 @dataclass
@@ -67,41 +81,16 @@ class Segment:
     repeat_end: bool = False
 
 
-def key_signature(key: str) -> dict[str, int]:
-    """The altered letters of a key such as `G`, `Em`, `A Mixolydian`, `Hp`: `{"F": 1}`. Raises AbcError if unknown."""
-    if key[:2].upper() == "HP":  # the Highland bagpipe: F and C sharp
-        return {"F": 1, "C": 1}
-    match = re.match(r"(?P<tonic>[A-G])(?P<flat>[#b]?)\s*(?P<mode>[A-Za-z]*)(?P<extra>(?:\s*(?:\^|_|=)[A-Ga-g])*)", key)
-    mode = match["mode"].lower()[:3] if match else None  # the standard: three letters count, in either case
-    if key.lower() in ("", "none"):
-        return {}
-    if mode not in _MODES:
-        raise AbcError(f"the key {key!r} is not one that is known")
-    sharps = _TONICS[match["tonic"]] + 7 * (match["flat"] == "#") - 7 * (match["flat"] == "b") + _MODES[mode]
-    order, sign = ("FCGDAEB", 1) if sharps > 0 else ("BEADGCF", -1)
-    signature = {order[i % 7]: sign * (1 + i // 7) for i in range(abs(sharps))}
-    for accidental, letter in re.findall(r"(\^|_|=)([A-Ga-g])", match["extra"]):
-        signature[letter.upper()] = _ACCIDENTALS[accidental]
-    return signature
-
-
-def parse_metre(metre: str) -> tuple[int, int]:
-    """`6/8` -> (6, 8), `C` -> (4, 4), `C|` -> (2, 2). Raises AbcError for free or unknown metres."""
-    metre = {"C": "4/4", "C|": "2/2"}.get(metre.strip(), metre)
-    if not (match := re.fullmatch(r"\s*([1-9]\d*)\s*/\s*([1-9]\d*)\s*", metre)):
-        raise AbcError(f"the metre {metre!r} is not one that is known")
-    return int(match[1]), int(match[2])
-
-
-def mended(text: str) -> str:
-    """A tune with `=` and long lines as before e-mail, and the chords +ceg+ of the oldest dialect as [ceg]."""
+def undo_mail_and_plus_signs(text: str) -> str:
+    """A tune with `=` and long lines as before e-mail, old +ceg+ as the chord [ceg], old +trill+ as !trill!."""
     text = _MAILED.sub(r"\1", text).replace("=3D", "=")
-    lines = (line if FIELD.match(line) else re.sub(r"\+([^+|\s]+)\+", r"[\1]", line) for line in text.splitlines())
-    return "\n".join(lines)
+    return "\n".join(line if FIELD.match(line) else _PLUS.sub(_without_plus, line) for line in text.splitlines())
 
 
-def without_comment(line: str) -> str:
-    return re.sub(r"(?<!\\)%.*", "", line)
+def _without_plus(match: re.Match) -> str:
+    inside = match[1]
+    is_chord = re.search("[A-Ga-g]", inside) and re.fullmatch(r"[\^_=A-Ga-g\d,'/]+", inside)
+    return f"[{inside}]" if is_chord and not re.fullmatch(_DYNAMICS, inside) else f"!{inside}!"
 
 
 class Reader:
@@ -119,11 +108,17 @@ class Reader:
         self.broken = Fraction(1)
         self.segment: Segment | None = None  # the one being read; none before the header ends
         self.segments: list[Segment] = []
+        self.voice: str | None = None
+        self.shift = {"K": 0, "V": 0}  # semitones by which a clef or a setting of these fields moves the music
 
     def read(self, text: str) -> list[Segment]:
-        in_body = False
-        for line in mended(text).splitlines():
-            line = without_comment(line)
+        in_body = in_text = False
+        for line in undo_mail_and_plus_signs(text).splitlines():
+            if not line.strip():
+                break
+            if line.startswith("%%"):
+                in_text = line.startswith("%%begintext") or (in_text and not line.startswith("%%endtext"))
+            line = "" if in_text or line.startswith("+:") else without_comment(line)  # +: goes on with a field's text
             if match := FIELD.match(line):
                 self.set_field(match[1], match[2])
                 if match[1] == "K" and not in_body:
@@ -131,6 +126,8 @@ class Reader:
                     self.start_body()
             elif in_body:
                 self.read_music(line)
+        if self.segment is None:
+            raise AbcError("it has no key (K:), which ends the header")
         self.draw_bar(section=True)
         if not any(event.pitch is not None for segment in self.segments for event in segment.events):
             raise AbcError("it has no notes")
@@ -150,13 +147,19 @@ class Reader:
             if self.segment and not self.segment.events:
                 self.segment.metre = self.metre
         elif name == "L":
-            if not re.fullmatch(r"1/[1-9]\d*", value):
-                raise AbcError(f"the unit length {value!r} is not a fraction such as 1/8")
-            self.unit = 4 * Fraction(value)
+            match = re.fullmatch(r"1/(\d+)", value)
+            if not (match and (divisor := number(match[1], _MAX_DIVISOR))):
+                raise AbcError(f"the unit length {shown(value)!r} is not a fraction such as 1/8")
+            self.unit = Fraction(4, divisor)
         elif name == "K":
-            self.signature = key_signature(value)
+            self.shift["K"] = transposition(value)
+            if self.segment is None or without_settings(value):  # a change of clef alone leaves the key
+                self.signature = key_signature(value)
         elif name == "V":
-            raise AbcError("it is written for several voices")
+            voice = value.split()[0] if value else ""
+            if self.voice not in (None, voice):
+                raise AbcError("it is written for several voices")
+            self.voice, self.shift["V"] = voice, transposition(value)
         elif name == "P" and self.segment:  # a new part
             self.draw_bar(section=True)
 
@@ -167,8 +170,8 @@ class Reader:
                 self.start_tuplet(match)
             elif match := TOKEN.match(line, position):
                 self.read_token(match)
-            else:
-                raise AbcError(f"{line[position]!r} in {line.strip()!r} is not ABC that is known here")
+            if not match or (match.re is TOKEN and match["bars_of_rest"] and not self.rest_bars(match["bars"])):
+                raise AbcError(f"{line[position]!r} in {shown(line.strip())!r} is not ABC that is known here")
             position = match.end()
 
     def read_token(self, token: re.Match) -> None:
@@ -191,6 +194,16 @@ class Reader:
         elif token["letter"]:
             self.add(self.pitch(token), self.length(token), tied=bool(token["tie"]))
 
+    def rest_bars(self, bars: str) -> bool:
+        """Read `Z4`, four bars of rest; False where it does not stand at the beginning of a bar."""
+        if self.segment.events:
+            return False
+        for last in range(self.counted(bars, MAX_BARS, f"Z{bars}") if bars else 1, 0, -1):
+            self.segment.events.append(Event(None, Fraction(4 * self.metre[0], self.metre[1])))
+            if last > 1:  # the bar line behind the last one is written
+                self.draw_bar()
+        return True
+
     def draw_bar_line(self, line: str) -> None:
         alone = line in (":", ":]")  # a colon that lost its bar line: it ends a bar, or it begins one
         repeat_end = bool(self.segment.events) if alone else ":|" in line or line.startswith("::")
@@ -200,6 +213,8 @@ class Reader:
         self.accidentals = {}
         if self.segment.events:
             self.segments.append(self.segment)
+            if len(self.segments) > MAX_BARS:
+                raise AbcError(f"it has more than {MAX_BARS:,} bars")
             self.segment = Segment(self.metre)
         if section and self.segments:
             self.segments[-1].closes = True
@@ -210,38 +225,53 @@ class Reader:
     def start_ending(self, numbers: str) -> None:
         if self.segment.events:
             self.draw_bar()
-        spans = [[int(n) for n in span.split("-") if n] for span in numbers.strip(",-").split(",")]
         self.segment.opens = False  # it belongs to the section before it
-        self.segment.endings = frozenset(n for span in spans if span for n in range(span[0], span[-1] + 1))
-        if max(self.segment.endings) > 9:
-            raise AbcError(f"the ending {numbers!r} is not a number from 1 to 9")
+        endings: set[int] = set()
+        for span in filter(None, numbers.split(",")):
+            ends = [number(digits, MAX_ENDING) for digits in span.split("-") if digits]
+            if not ends or not all(ends) or ends[0] > ends[-1]:
+                raise AbcError(f"the ending {shown(numbers)!r} is not a number from 1 to {MAX_ENDING}")
+            endings |= set(range(ends[0], ends[-1] + 1))
+        self.segment.endings = frozenset(endings)
 
     def start_tuplet(self, token: re.Match) -> None:
         p = int(token["p"])
         compound = self.metre[0] % 3 == 0 and self.metre[0] > 3
-        q = int(token["q"] or _TUPLET_TIME.get(p, 3 if compound else 2))
-        self.tuplet, self.tuplet_left = Fraction(q, p), int(token["r"] or p)
+        q = self.counted(token["q"], _MAX_TUPLET, token[0]) if token["q"] else None
+        q = q or _TUPLET_TIME.get(p, 3 if compound else 2)
+        self.tuplet = Fraction(q, p)
+        self.tuplet_left = self.counted(token["r"], _MAX_TUPLET, token[0]) if token["r"] else p
 
     def break_rhythm(self, signs: str) -> None:
         if not self.segment.events:
-            raise AbcError(f"{signs!r} has no note before it in its bar")
+            raise AbcError(f"{shown(signs)!r} has no note before it in its bar")
+        if len(signs) > 8:
+            raise AbcError(f"{shown(signs)!r} has more than 8 signs")
         short = Fraction(1, 2 ** len(signs))
         first, self.broken = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
         self.segment.events[-1].duration *= first
 
     def length(self, token: re.Match, prefix: str = "") -> Fraction:
         times, slashes, divided = (token[prefix + part] for part in ("num", "slash", "den"))
-        numerator, denominator = int(times or 1), int(divided) if divided else 2 ** len(slashes)
-        if numerator == 0 or denominator == 0:
-            raise AbcError(f"{token[0]!r} has no length")
-        return Fraction(numerator, denominator)
+        if not divided and len(slashes) > 8:
+            raise AbcError(f"{shown(token[0])!r} is shorter than 1/{_MAX_DIVISOR} of the unit length")
+        numerator = self.counted(times, _MAX_LENGTH, token[0]) if times else 1
+        return Fraction(numerator, self.counted(divided, _MAX_DIVISOR, token[0]) if divided else 2 ** len(slashes))
+
+    def counted(self, digits: str, largest: int, what: str) -> int:
+        """The number from 1 to `largest` that `digits` say. Raises AbcError."""
+        if not digits.strip("0"):
+            raise AbcError(f"{shown(what)!r} has no length")
+        if not (value := number(digits, largest)):
+            raise AbcError(f"{shown(what)!r} has a number above {largest:,}")
+        return value
 
     def pitch(self, token: re.Match) -> int:
         letter = token["letter"].upper()
         octave = 5 + token["letter"].islower() + token["octave"].count("'") - token["octave"].count(",")
         place = (letter, octave)
         if token["accidental"]:
-            self.accidentals[place] = _ACCIDENTALS[token["accidental"]]
+            self.accidentals[place] = ACCIDENTALS[token["accidental"]]
         unmarked = self.carried.get(place, self.signature.get(letter, 0))
         alter = self.accidentals.get(place, unmarked)
         self.carried = {place: alter} if token["tie"] else {}
@@ -253,12 +283,16 @@ class Reader:
             notes.append((self.pitch(match), self.length(match), bool(match["tie"])))
             position = match.end()
         if not notes or position < len(token["chord"]):
-            raise AbcError(f"the chord {token[0]!r} cannot be read")
+            raise AbcError(f"the chord {shown(token[0])!r} cannot be read")
         pitch, _, tied = max(notes)
         length = notes[0][1]  # the standard: a chord is as long as its first note
         self.add(pitch, length * self.length(token, "c"), tied or bool(token["ctie"]))
 
     def add(self, pitch: int | None, length: Fraction, tied: bool) -> None:
+        if pitch is not None and not MIN_PITCH <= (pitch := pitch + sum(self.shift.values())) <= MAX_PITCH:
+            raise AbcError(
+                f"a note has the MIDI pitch {pitch}, outside {MIN_PITCH} to {MAX_PITCH}, the keys of a piano"
+            )
         duration = length * self.unit
         if self.broken != 1:
             duration, self.broken = duration * self.broken, Fraction(1)

@@ -21,6 +21,7 @@ from mvae_lib.music.melody import NOTE_OFF, STEPS_PER_BAR, STEPS_PER_QUARTER, is
 
 METRES = {(4, 4), (2, 2), (2, 4)}  # two bars of 2/4 make one of 4/4
 QUARTERS_PER_BAR = 4
+MAX_PIECES = 4  # of a bar that repeat signs cut
 FARTHEST = Fraction(1, 3)  # of a step: a triplet of eighths lands on the steps 0, 1, 3 of its beat; 32nds stay outside
 
 
@@ -87,7 +88,7 @@ def _measures(bars: tuple[AbcBar, ...]) -> Iterator[_Measure]:
     while i < len(bars):
         full = Fraction(4 * bars[i].metre[0], bars[i].metre[1])
         length, j = bars[i].length, i + 1
-        while length < full and j < len(bars) and bars[j].metre == bars[i].metre:
+        while length < full and j < min(i + MAX_PIECES, len(bars)) and bars[j].metre == bars[i].metre:
             length, j = length + bars[j].length, j + 1
         if length != full:
             length, j = bars[i].length, i + 1

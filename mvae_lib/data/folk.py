@@ -14,23 +14,17 @@ import csv
 import hashlib
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from mvae_lib.data.dataset import Dataset
 from mvae_lib.data.splits import SPLITS
-from mvae_lib.music.melody import (
-    FIRST_NOTE_ON,
-    STEPS_PER_BAR,
-    VOCABULARY,
-    canonical,
-    check_tokens,
-    is_note_on,
-    transpose,
-)
+from mvae_lib.music.melody import STEPS_PER_BAR, canonical, check_tokens
+from mvae_lib.music.representation import MELODY
 
 WINDOW_BARS = (2, 16)
 BOOKS = ("aird", "ryan", "oneill")
@@ -51,50 +45,32 @@ class TuneInfo(NamedTuple):
     outcome: str
 
 
-@dataclass(frozen=True, eq=False)
-class MelodyDataset:
-    """Windows of melodies and where they come from; indexing with a mask, a slice or indices selects windows.
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class MelodyDataset(Dataset):
+    """Windows of melodies out of tunes of books; `source` is the book.
 
     `tune` is an index into `tunes`; `bar` is the bar of 4/4, counted in the tune as played, at which a window starts.
     """
 
-    tokens: np.ndarray  # uint8 [windows, steps]
     tune: np.ndarray  # [windows]
     bar: np.ndarray  # [windows]
-    book: np.ndarray  # [windows], names from BOOKS
     tunes: tuple[TuneInfo, ...]
-    bars: int
-    split: str
-    sha256: str  # of the data file
 
-    def __len__(self) -> int:
-        return len(self.tokens)
+    _rows: ClassVar[tuple[str, ...]] = (*Dataset._rows, "tune", "bar")
 
-    def __getitem__(self, index: np.ndarray | slice | list[int]) -> "MelodyDataset":
-        """The windows at a boolean mask `[windows]`, a slice or a list of indices. Raises TypeError for one integer."""
-        if isinstance(index, int | np.integer):
-            raise TypeError(f"one window is data.tokens[{index}]; data[...] takes a mask, a slice or a list of indices")
-        index = index if isinstance(index, slice) else np.asarray(index)
-        rows = {name: getattr(self, name)[index] for name in ("tokens", "tune", "bar", "book")}
-        return replace(self, **rows)
+    @property
+    def book(self) -> np.ndarray:
+        """The book of each window, names from BOOKS: `[windows]`."""
+        return self.source
 
-    def shuffled(self, seed: int) -> "MelodyDataset":
-        """All windows in an order drawn from `seed`."""
-        return self[np.random.default_rng(seed).permutation(len(self))]
-
-    def sample(self, n: int, seed: int) -> "MelodyDataset":
-        """`n` different windows drawn from `seed`. Raises ValueError when there are fewer than `n`."""
-        if not 0 <= n <= len(self):
-            raise ValueError(f"cannot draw {n} different windows out of {len(self)}; ask for 0 to {len(self)}")
-        return self[np.random.default_rng(seed).choice(len(self), n, replace=False)]
-
-    def tune_of(self, window: int) -> TuneInfo:
-        """The tune that a window is taken from."""
-        return self.tunes[self.tune[window]]
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The books of these windows, in the order of BOOKS."""
+        return tuple(book for book in BOOKS if (self.source == book).any())
 
     def title(self, window: int) -> str:
         """The title of the tune that a window is taken from."""
-        return self.tune_of(window).title
+        return self.tunes[self.tune[window]].title
 
     def windows_of(self, title: str) -> np.ndarray:
         """The windows of the tune of this title, by bar. Raises ValueError that names similar titles."""
@@ -127,7 +103,16 @@ def folk_melodies(bars: int = 2, split: str = "train", folder: str | Path | None
     tune = data["bar_tune"][start].astype(np.int64)
     book = np.array([row.book for row in tunes])[tune]
     bar = data["bar_number"][start].astype(np.int64)
-    return MelodyDataset(canonical(tokens), tune, bar, book, tunes, bars, split, sha256)
+    return MelodyDataset(
+        tokens=canonical(tokens),
+        source=book,
+        split=split,
+        bars=bars,
+        sha256=sha256,
+        tune=tune,
+        bar=bar,
+        tunes=tunes,
+    )
 
 
 def data_folder() -> Path:
@@ -154,20 +139,15 @@ def random_transpose(tokens: np.ndarray, rng: np.random.Generator, semitones: in
     tokens = check_tokens(tokens)
     if tokens.ndim != 2:
         raise ValueError(f"a batch has the shape [B, T], not {tokens.shape}")
-    sounding = is_note_on(tokens)
-    lowest = np.where(sounding, tokens, VOCABULARY - 1).min(axis=1).astype(np.int64)
-    highest = np.where(sounding, tokens, FIRST_NOTE_ON).max(axis=1).astype(np.int64)
-    shift = rng.integers(-semitones, semitones, endpoint=True, size=len(tokens))
-    shift = np.clip(shift, FIRST_NOTE_ON - lowest, VOCABULARY - 1 - highest)
-    return (tokens + np.where(sounding, shift[:, None], 0)).astype(tokens.dtype)
+    return MELODY.random_transpose(tokens, rng, semitones)
 
 
 def transpose_to_all_keys(tokens: np.ndarray) -> np.ndarray:
     """Melodies `[N, T]` in all 12 keys, from 5 semitones down to 6 up, for what is counted, not trained: `[12 N, T]`.
 
-    Raises ValueError where a note would leave the range of the 90 classes.
+    A melody is left out in the keys in which a note would leave the range of the 90 classes.
     """
-    return np.concatenate([transpose(tokens, semitones) for semitones in range(-5, 7)])
+    return MELODY.transpose_to_all_keys(check_tokens(tokens))
 
 
 def _checked_npz(folder: Path) -> tuple[dict[str, np.ndarray], str]:

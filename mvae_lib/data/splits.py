@@ -14,7 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from mvae_lib.music.melody import is_note_on
+from mvae_lib.music import transposition
+from mvae_lib.music.melody import PITCHED
 
 SPLITS = ("train", "validation", "test")
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
@@ -22,26 +23,26 @@ MIN_SHARED = 2  # one shared window may be a cadence that everyone uses
 MIN_SHARE = 0.2  # of the windows of the tune that has fewer
 
 
-def interval_form(tokens: np.ndarray) -> np.ndarray:
-    """Melodies `[melodies, steps]` with pitches counted from each one's first note-on (uint8): same for transpositions.
+def interval_form(tokens: np.ndarray, pitched: transposition.Pitched = PITCHED) -> np.ndarray:
+    """Windows with pitches counted from each one's first note: equal for windows that are equal up to transposition.
 
-    0 and 1 stay no event and note-off; a note-on as high as the first is 100, a semitone above it is 101.
+    `pitched` is that of the representation (default: of melodies `[melodies, steps]`).
     """
-    sounding = is_note_on(tokens)
-    first = np.take_along_axis(tokens, sounding.argmax(axis=-1)[..., None], axis=-1).astype(np.int64)
-    return np.where(sounding, tokens - first + 100, tokens).astype(np.uint8)
+    return transposition.interval_form(tokens, pitched)
 
 
-def clusters(forms: Sequence[Collection[bytes]]) -> list[int]:
+def clusters(forms: Sequence[Collection[bytes]], most: int | None = None) -> list[int]:
     """The cluster of each tune: the index of its first tune. `forms` holds each tune's distinct 2-bar interval forms.
 
-    Two tunes are linked when they share at least MIN_SHARED forms and MIN_SHARE of the smaller tune's.
+    Two tunes are linked when they share at least MIN_SHARED forms and MIN_SHARE of the smaller tune's. A form that more
+    than `most` tunes have (None: no limit) links none: it is common property, and its pairs would be too many to count.
     """
     tunes_with: dict[bytes, list[int]] = {}
     for tune, own in enumerate(forms):
         for form in own:
             tunes_with.setdefault(form, []).append(tune)
-    shared = Counter(pair for tunes in tunes_with.values() for pair in combinations(tunes, 2))
+    linking = (tunes for tunes in tunes_with.values() if most is None or len(tunes) <= most)
+    shared = Counter(pair for tunes in linking for pair in combinations(tunes, 2))
     parent = list(range(len(forms)))
 
     def root(tune: int) -> int:
@@ -62,12 +63,13 @@ def split_of(name: str) -> str:
     return SPLITS[(place >= TRAIN_SHARE) + (place >= TRAIN_SHARE + VALIDATION_SHARE)]
 
 
-def leaks(tokens: np.ndarray, split: np.ndarray) -> np.ndarray:
-    """True for the melodies `[melodies, steps]` that recur, up to transposition, in an earlier split of SPLITS.
+def leaks(tokens: np.ndarray, split: np.ndarray, pitched: transposition.Pitched = PITCHED) -> np.ndarray:
+    """True for the windows `[windows, steps(, tracks)]` that recur, up to transposition, in an earlier split of SPLITS.
 
     `split` holds indices into SPLITS: a validation window found in train leaks, a test window found in either leaks.
+    `pitched` is that of the representation (default: of melodies).
     """
-    rows = [form.tobytes() for form in interval_form(tokens)]
+    rows = [form.tobytes() for form in interval_form(tokens, pitched)]
     earliest: dict[bytes, int] = {}
     for row, where in zip(rows, split.tolist(), strict=True):
         earliest[row] = min(where, earliest.get(row, where))

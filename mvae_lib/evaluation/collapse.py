@@ -15,7 +15,6 @@ from torch import Tensor
 
 from mvae_lib.evaluation.metrics import onset_accuracy
 from mvae_lib.models.autoencoder import VAE
-from mvae_lib.models.encoders import reparameterize
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import VOCABULARY
 from mvae_lib.training.objectives import active_units, decompose_kl, gaussian_kl, reconstruction
@@ -66,13 +65,13 @@ def diagnose(
     if len(tokens) < 2:
         raise ValueError(f"z is swapped between melodies: at least two are needed, not {len(tokens)}")
     posterior = model.encode(tokens)
-    z = reparameterize(posterior, generator)
+    z = posterior.sample(generator)
     order = torch.randperm(len(tokens), generator=generator, device=tokens.device)
     another = torch.empty_like(order).scatter_(0, order, order.roll(1))  # never a melody's own
     distortion, swapped = (reconstruction(model.logits(part, tokens), tokens).mean() for part in (z, z[another]))
     some = order[:information_windows]
     parts = decompose_kl(z[some], posterior.mu[some], posterior.sigma[some])
-    decoded = model.decode(posterior.mu, steps=tokens.shape[1])
+    decoded = model.decode(posterior.mu)
     return CollapseReport(
         float(distortion),
         float(gaussian_kl(*posterior).mean()),

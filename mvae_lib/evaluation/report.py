@@ -61,25 +61,30 @@ class Evaluation:
 
 
 def table(evaluation: Evaluation) -> str:
-    """The evaluation as text: a row for each measure, a column for all windows and one for each book."""
+    """The evaluation as text: a row for each measure, a column for all windows and one for each source."""
+    width = max(9, *(len(source) + 1 for source in ["", *evaluation.by_book]))
+
+    def line(title: str, cells: list[str]) -> str:
+        return f"{title:<30}" + "".join(f"{cell:>{width}}" for cell in cells)
+
     columns = [evaluation.whole, *evaluation.by_book.values()]
-    lines = [_line("", ["all", *evaluation.by_book]), _line("windows", [f"{column.windows:,}" for column in columns])]
+    lines = [line("", ["all", *evaluation.by_book]), line("windows", [f"{column.windows:,}" for column in columns])]
     for measure, title in (("step", "step accuracy"), ("onset", "onset accuracy"), ("exact", "exact windows")):
         lines.append(title)
         for name in ("no_event", "majority", "teacher_forced", "free_running"):
             shares = [getattr(getattr(column, name), measure) for column in columns]
-            lines.append(_line(f"  {_DECODERS[name]}", [f"{share:.3f}" for share in shares]))
+            lines.append(line(f"  {_DECODERS[name]}", [f"{share:.3f}" for share in shares]))
     steps, k = evaluation.steps, evaluation.iwae_samples
     lines += [
         "what it costs",
-        _line("  rate, bits", [f"{column.rate_bits:.1f}" for column in columns]),
-        _line("  distortion, nats a step", [f"{column.distortion_nats_per_step:.3f}" for column in columns]),
-        _line("  ELBO, nats", [f"{column.elbo_nats:.1f}" for column in columns]),
-        _line(f"  IWAE bound (k = {k}), nats", [f"{column.iwae_nats:.1f}" for column in columns]),
+        line("  rate, bits", [f"{column.rate_bits:.1f}" for column in columns]),
+        line("  distortion, nats a step", [f"{column.distortion_nats_per_step:.3f}" for column in columns]),
+        line("  ELBO, nats", [f"{column.elbo_nats:.1f}" for column in columns]),
+        line(f"  IWAE bound (k = {k}), nats", [f"{column.iwae_nats:.1f}" for column in columns]),
         "-log p(x), nats a step",
-        _line(f"  {evaluation.ngram_order}-gram", [f"{column.ngram_nats_per_step:.3f}" for column in columns]),
-        _line("  model, at most (ELBO)", [f"{-column.elbo_nats / steps:.3f}" for column in columns]),
-        _line(f"  model, at most (IWAE, k = {k})", [f"{-column.iwae_nats / steps:.3f}" for column in columns]),
+        line(f"  {evaluation.ngram_order}-gram", [f"{column.ngram_nats_per_step:.3f}" for column in columns]),
+        line("  model, at most (ELBO)", [f"{-column.elbo_nats / steps:.3f}" for column in columns]),
+        line(f"  model, at most (IWAE, k = {k})", [f"{-column.iwae_nats / steps:.3f}" for column in columns]),
     ]
     information, ceiling = evaluation.mutual_information_bits, evaluation.mutual_information_ceiling_bits
     return "\n".join(
@@ -101,10 +106,6 @@ _DECODERS = {
     "teacher_forced": "teacher-forced, from mu",
     "free_running": "free-running, from mu",
 }
-
-
-def _line(title: str, cells: list[str]) -> str:
-    return f"{title:<30}" + "".join(f"{cell:>9}" for cell in cells)
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The exercises of chapter 03, The variational autoencoder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from mvae_lib.exercises import Verdict, as_array, judge
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
-from mvae_lib.models.encoders import reparameterize
+from mvae_lib.models.posterior import reparameterize
 from mvae_lib.training import objectives
 
 
@@ -62,7 +63,7 @@ def exercise_2(my_elbo: Callable) -> Verdict:
             z = reparameterize(posterior, _seeded(1))
             distortion, at_mu = (objectives.reconstruction(model.logits(point), tokens) for point in (z, posterior.mu))
             weight = objectives.log_importance_weight(distortion, z, *posterior)
-            spread_squared = reparameterize(posterior._replace(sigma=posterior.sigma.square()), _seeded(1))
+            spread_squared = reparameterize(replace(posterior, sigma=posterior.sigma.square()), _seeded(1))
             squared = objectives.reconstruction(model.logits(spread_squared), tokens)
             again = np.asarray(my_elbo(model, tokens, _seeded(2)))
         wrong = [

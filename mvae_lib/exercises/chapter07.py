@@ -1,6 +1,7 @@
 """The exercises of chapter 07, The hierarchical decoder."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mvae_lib.exercises import Verdict, as_array, judge
-from mvae_lib.models.decoders import FlatDecoder
-from mvae_lib.models.hierarchical import HierarchicalDecoder
+from mvae_lib.models.config import ModelConfig
+from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
 from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
 from mvae_lib.music.structure import self_similarity
 
@@ -176,9 +177,10 @@ def exercise_4(reads: Callable) -> Verdict:
 def _decoders(steps: int, bar: int) -> list[tuple[nn.Module, Tensor, Tensor]]:
     """A hierarchical and a flat decoder with wide random weights, and for each z `[1, 4]` and tokens `[1, steps]`."""
     generator = torch.Generator().manual_seed(0)
-    hierarchical = HierarchicalDecoder(4, (VOCABULARY,), 8, 1, 8, 1, bar, generator=generator)
+    sizes = ModelConfig(steps, z_size=4, decoder_units=8, decoder_layers=1, steps_per_bar=bar)
+    hierarchical = HierarchicalDecoder(replace(sizes, conductor_units=8, conductor_layers=1), generator)
     made = []
-    for decoder in (hierarchical, FlatDecoder(4, (VOCABULARY,), 8, 1, generator=generator)):
+    for decoder in (hierarchical, FlatDecoder(sizes, generator)):
         for parameter in decoder.parameters():
             if parameter.dim() > 1:
                 parameter.copy_(torch.randn(parameter.shape, generator=generator) / 2)

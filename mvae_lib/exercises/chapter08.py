@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mvae_lib.evaluation.projections import majority
 from mvae_lib.exercises import Verdict, as_array, judge
-from mvae_lib.latent.interpolation import lerp, slerp
+from mvae_lib.latent import lerp, slerp
 
 
 def exercise_1(my_slerp: Callable) -> Verdict:

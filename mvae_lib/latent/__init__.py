@@ -5,6 +5,15 @@ from mvae_lib._lazy import lazy_names
 __getattr__, __all__ = lazy_names(
     __name__,
     {
-        "interpolation": ["encode_all", "from_map", "lerp", "slerp"],
+        "interpolation": [
+            "Interpolation",
+            "encode_all",
+            "from_map",
+            "latent_grid",
+            "latent_plane",
+            "lerp",
+            "piecewise_path",
+            "slerp",
+        ],
     },
 )

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from mvae_lib.models.encoders import Posterior, reparameterize
+from mvae_lib.models.posterior import Posterior
 
 
 class Critic(nn.Module):
@@ -80,7 +80,7 @@ def train_attribute_critic(
         raise ValueError("to tell melodies with a property from those without it, there must be both")
     critic = Critic(posterior.mu.shape[1], generator=generator)
     optimizer = torch.optim.Adam(critic.parameters())
-    groups = [Posterior(*(part[rows] for part in posterior)) for rows in (has, ~has)]
+    groups = [posterior[rows] for rows in (has, ~has)]
     for _ in range(updates):
         _update(critic, optimizer, *(_draw(group, batch // 2, generator) for group in groups))
     return critic.eval()
@@ -123,4 +123,4 @@ def _update(critic: Critic, optimizer: torch.optim.Optimizer, yes: Tensor, no: T
 def _draw(posterior: Posterior, batch: int, generator: torch.Generator | None) -> Tensor:
     """z of `batch` melodies, drawn from their posteriors."""
     rows = torch.randint(len(posterior.mu), (batch,), generator=generator)
-    return reparameterize(Posterior(*(part[rows] for part in posterior)), generator)
+    return posterior[rows].sample(generator)

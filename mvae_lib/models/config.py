@@ -6,13 +6,15 @@ A configuration is two frozen dataclasses: what the model is, and how it is trai
 Chapter: 07. Source: Roberts et al. 2018, section 5, and the configurations of its public reference implementation.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
 
 DRUM_VOCABULARY = 512  # nine drums, each struck or not
+MAX_SIZE = 65_536  # of any layer or sequence: the reference's largest is 2,048
 CHORD_VOCABULARY = 49  # no chord, and 12 roots in major, minor, augmented and diminished
 
 
@@ -21,6 +23,7 @@ class ModelConfig:
     """What the model is. Raises ValueError where the parts do not fit together."""
 
     steps: int = 2 * STEPS_PER_BAR  # two bars: long enough for a motif, short enough for one LSTM
+    representation: str = "melody"  # of the music, by its name in `music.representation`
     vocab_sizes: tuple[int, ...] = (VOCABULARY,)  # classes of each track
     encoder_reads: Literal["one-hot", "drum-bits"] = "one-hot"  # drums: struck together should look alike
     control: int = 0  # depth of a signal that encoder and decoder read at each step (chords, key); 0: none
@@ -40,29 +43,24 @@ class ModelConfig:
 
     def __post_init__(self):
         may_be_zero = ("control", "conductor_units", "conductor_layers")
-        for name in (item.name for item in fields(self) if item.type is int and item.name not in may_be_zero):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.vocab_sizes or min(self.vocab_sizes) < 2:
+        for name in (item.name for item in fields(self) if item.type is int):
+            _check_range(self, name, 0 if name in may_be_zero else 1, 64 if name.endswith("layers") else MAX_SIZE)
+        if not self.vocab_sizes or min(self.vocab_sizes) < 2 or max(self.vocab_sizes) > MAX_SIZE:
             raise ValueError(
                 f"vocab_sizes must name at least one track, each of 2 classes or more, not {self.vocab_sizes}"
             )
-        if self.control < 0:
-            raise ValueError(f"control must be 0 (none) or the depth of the signal, not {self.control}")
         if self.encoder_reads not in ("one-hot", "drum-bits"):
             raise ValueError(f"encoder_reads must be 'one-hot' or 'drum-bits', not {self.encoder_reads!r}")
         if self.encoder_reads == "drum-bits" and self.vocab_sizes != (DRUM_VOCABULARY,):
             raise ValueError(
                 f"drum-bits are the bits of one track of {DRUM_VOCABULARY} classes, not {self.vocab_sizes}"
             )
-        if min(self.conductor_units, self.conductor_layers) < 0 or (
-            (self.conductor_units == 0) != (self.conductor_layers == 0)
-        ):
+        if (self.conductor_units == 0) != (self.conductor_layers == 0):
             raise ValueError("a conductor needs both units and layers; for a flat decoder, set both to 0")
         if (self.hierarchical or self.bar_encoder) and self.steps % self.steps_per_bar:
             raise ValueError(f"{self.steps} steps are not whole bars of {self.steps_per_bar}")
         if self.per_bar_z and not self.hierarchical:
-            raise ValueError("z_per_bar adds to the conductor's output, and this configuration has no conductor")
+            raise ValueError("per_bar_z adds to the conductor's output, and this configuration has no conductor")
 
     @property
     def hierarchical(self) -> bool:
@@ -95,10 +93,35 @@ class TrainingConfig:
     cooldown: float = 0.0  # share of the updates, at the end, over which the learning rate falls to its final value
 
     def __post_init__(self):
+        for name, (least, most) in _TRAINING_RANGES.items():
+            if name != "sampling_k" or self.sampling_k is not None:
+                _check_range(self, name, least, most)
         if any(len(stage) != 2 or min(stage) < 1 for stage in self.curriculum):
             raise ValueError(f"each stage of a curriculum is (bars, updates), both at least 1, not {self.curriculum}")
-        if not 0 <= self.cooldown <= 1:
-            raise ValueError(f"cooldown is a share of the updates, from 0 to 1, not {self.cooldown}")
+
+
+# Beyond these, a configuration is a slip of the pen or a damaged file; math.inf switches clipping or dropping off.
+_TRAINING_RANGES = {
+    "updates": (0, 10**9),
+    "batch": (1, 2**20),
+    "learning_rate": (0, 10),
+    "final_learning_rate": (0, 10),
+    "learning_rate_decay": (0, 1),
+    "clip_norm": (0, math.inf),
+    "skip_norm": (0, math.inf),
+    "max_beta": (0, 1e6),
+    "beta_rate": (0, 1),
+    "free_bits": (0, 1e6),
+    "sampling_k": (1e-3, 1e9),
+    "transposition": (0, 48),
+    "cooldown": (0, 1),
+}
+
+
+def _check_range(config: Any, name: str, least: float, most: float) -> None:
+    """Raise ValueError that names the field; NaN lies in no range."""
+    if not least <= getattr(config, name) <= most:
+        raise ValueError(f"{name} must lie in {least} to {most}, not {getattr(config, name):.20g}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +129,7 @@ class Configuration:
     """A model and its training, under a name."""
 
     name: str
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: Any = field(default_factory=ModelConfig)  # or the configuration of another class of models
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
 
@@ -127,13 +150,19 @@ def to_dict(configuration: Configuration) -> dict[str, Any]:
     return asdict(configuration)
 
 
-def from_dict(data: dict[str, Any]) -> Configuration:
-    """The inverse of `to_dict`, also after JSON. Raises ValueError for a key too many, one missing or a wrong type."""
-    return _build(Configuration, data, "a configuration")
+def from_dict(data: dict[str, Any], model: type = ModelConfig) -> Configuration:
+    """The inverse of `to_dict`, also after JSON; `model`: the class of the model's configuration.
+
+    Raises ValueError for a key too many, one missing, a wrong type or a value out of range.
+    """
+    if not isinstance(data, dict) or "model" not in data:
+        return _build(Configuration, data, "a configuration")
+    built = _build(model, data["model"], "'model' of a configuration")
+    return replace(_build(Configuration, data | {"model": asdict(ModelConfig())}, "a configuration"), model=built)
 
 
 # Added since the first checkpoints were written: where one of these is missing, its default is meant.
-_LATER_KEYS = frozenset({"chrono_init", "curriculum", "cooldown"})
+_LATER_KEYS = frozenset({"representation", "chrono_init", "curriculum", "cooldown"})
 
 
 def _build(cls: type, data: Any, what: str) -> Any:
@@ -152,7 +181,9 @@ def _build(cls: type, data: Any, what: str) -> Any:
 
 def _value(kind: Any, value: Any, what: str) -> Any:
     """`value` as the type of a dataclass field, or ValueError; JSON knows no tuples, and 1.0 may come back as 1."""
-    if kind in (ModelConfig, TrainingConfig):
+    if kind is Any:
+        return _build(ModelConfig, value, what)
+    if kind is TrainingConfig:
         return _build(kind, value, what)
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return tuple(_value(get_args(kind)[0], item, what) for item in value)
@@ -177,7 +208,7 @@ _HIERARCHICAL_16BAR = {
     "conductor_units": 1024,
     "conductor_layers": 2,
 }
-_DRUMS = {"vocab_sizes": (DRUM_VOCABULARY,), "encoder_reads": "drum-bits"}
+_DRUMS = {"representation": "drums", "vocab_sizes": (DRUM_VOCABULARY,), "encoder_reads": "drum-bits"}
 
 _REFERENCE = (
     Configuration(
@@ -207,10 +238,14 @@ _REFERENCE = (
     ),
     Configuration("flat-mel_16bar", ModelConfig(**_FLAT_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
     Configuration("hierdec-mel_16bar", ModelConfig(**_HIERARCHICAL_16BAR), TrainingConfig(max_beta=0.2, free_bits=256)),
-    Configuration("flat-trio_16bar", ModelConfig(vocab_sizes=_TRIO, **_FLAT_16BAR), TrainingConfig(batch=256)),
+    Configuration(
+        "flat-trio_16bar",
+        ModelConfig(representation="trio", vocab_sizes=_TRIO, **_FLAT_16BAR),
+        TrainingConfig(batch=256),
+    ),
     Configuration(
         "hierdec-trio_16bar",
-        ModelConfig(vocab_sizes=_TRIO, **_HIERARCHICAL_16BAR),
+        ModelConfig(representation="trio", vocab_sizes=_TRIO, **_HIERARCHICAL_16BAR),
         TrainingConfig(batch=256, max_beta=0.2, free_bits=256),
     ),
 )

@@ -1,77 +1,79 @@
-"""The flat decoder: z -> the logits of every step, and one step at a time where each token feeds the next.
+"""The two decoders of MusicVAE: flat, and hierarchical (a conductor over bars, a core decoder within each).
 
-At step t the LSTM reads [x_{t-1}, z, control_t]: the previous token as a one-hot vector (all zeros before the first
-step), z again at every step, and a control signal if there is one. Its first state comes from z too.
+**Flat.** At step t the LSTM reads [x_{t-1}, z, control_t]: the previous token as a one-hot vector (all zeros before the
+first step), z again at every step, and a control signal if there is one. Its first state comes from z too.
 
-Two ways to run it give the same numbers. `forward` knows all tokens beforehand (teacher forcing) and makes one fused
-call. `generate_steps` asks for each token when its logits are there, and goes step by step.
+**Hierarchical.** The conductor is an LSTM whose first state comes from z and whose input is zeros: its top layer's
+output at bar i *is* bar i's embedding. The core decoder takes an embedding exactly as a flat decoder takes z, with the
+same weights in every bar, and starts every bar from that embedding alone. So whatever lasts longer than a bar has to
+come from z through the conductor; the last token of the bar before is all that crosses the bar line. That is why, under
+teacher forcing, no bar waits for another: all bars of all sequences are one batch for the core decoder, one fused call
+of `steps_per_bar` steps. With several tracks, each has a core decoder of its own, and all share the conductor.
 
-An extension of ours, off by default and not in the paper: with `z_steps`, each step t reads z + W_t z instead of z, a
-linear view of its own. W_t starts at 0, so that training starts from the paper's model.
+Two ways to run a decoder give the same numbers. `forward` knows all tokens beforehand (teacher forcing) and makes one
+fused call. `generate_steps` asks for each token when its logits are there, and goes step by step.
 
-Chapter: 06, 07. Source: Roberts et al. 2018, section 3.2 and its public reference implementation.
+Extensions of ours, off by default and not in the paper. `per_step_z`: each step t reads z + W_t z instead of z, a
+linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: a linear
+projection of z is added to each bar's embedding; training then starts sooner, because the encoder's gradient need not
+pass through the conductor.
+
+Chapter: 06, 07. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
 """
 
-from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.lstm import LSTM, InitialState, linear
 from mvae_lib.models.recurrence import read_tokens
 from mvae_lib.models.stepping import NextToken, Stepper
-from mvae_lib.models.tracks import shift_right, with_control
+from mvae_lib.models.tracks import shift_right, split_tracks, with_control
 
 
 class FlatDecoder(nn.Module):
     """One LSTM over all steps, with a softmax head for each track."""
 
-    def __init__(
-        self,
-        z_size: int,
-        vocab_sizes: Sequence[int],
-        units: int,
-        layers: int,
-        control: int = 0,
-        z_steps: int = 0,
-        generator: torch.Generator | None = None,
-    ):
-        """`z_steps`: for how many steps z has a linear map of its own; 0, as in the paper, for none."""
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
         super().__init__()
-        self.vocab_sizes, self.control = tuple(vocab_sizes), control
+        self.vocab_sizes, self.control = config.vocab_sizes, config.control
+        units, layers, z_size = config.decoder_units, config.decoder_layers, config.z_size
         self.start = InitialState(z_size, units, layers, generator)
-        self.lstm = LSTM(sum(vocab_sizes) + z_size + control, units, layers, generator=generator)
-        self.output = linear(units, sum(vocab_sizes), generator)
-        self.z_projections = nn.Parameter(torch.zeros(z_steps, z_size, z_size)) if z_steps else None
+        self.lstm = LSTM(sum(config.vocab_sizes) + z_size + config.control, units, layers, generator=generator)
+        self.output = linear(units, sum(config.vocab_sizes), generator)
+        self.z_projections = nn.Parameter(torch.zeros(config.steps, z_size, z_size)) if config.per_step_z else None
 
     def forward(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """Logits `[batch, steps, classes]` from z `[batch, z]`, where step t has read the tokens before t.
 
-        `tokens`: `[batch, steps]`, or `[batch, steps, tracks]` with several heads. Raises ValueError for a control
-        signal that does not fit, and for more steps than the step-wise maps of z are made for.
+        `tokens`: `[batch, steps]`, or `[batch, steps, tracks]` with several tracks. Raises ValueError for a control
+        signal that does not fit, and for more steps than z is projected for.
         """
         return self.teacher_forced(z, shift_right(tokens, self.vocab_sizes), control)
 
     def teacher_forced(self, z: Tensor, previous: Tensor, control: Tensor | None = None) -> Tensor:
         """The same from the previous tokens, of the same shape; `tracks.shift_right` says what stands for none."""
-        conditioning = self.conditioning_inputs(z, previous.shape[1], control)
-        return self.output(read_tokens(self.lstm, previous, self.vocab_sizes, conditioning, self.start(z)).at_steps)
+        conditioning = self.conditioning_inputs(z, previous.shape[1], control)  # [batch, steps or 1, z + control]
+        hidden = read_tokens(self.lstm, previous, self.vocab_sizes, conditioning, self.start(z))
+        return self.output(hidden.at_steps)  # [batch, steps, units] -> [batch, steps, classes]
 
     def conditioning_inputs(self, z: Tensor, steps: int, control: Tensor | None) -> Tensor:
         """What is read beside the tokens, `[batch, steps, inputs]`; `[batch, 1, inputs]` if all steps are alike."""
-        conditioning = with_control(self.z_at_steps(z, steps), control, self.control)
-        return conditioning[:, :1] if self.z_projections is None and control is None else conditioning
+        inputs = with_control(self.z_at_steps(z, steps), control, self.control)
+        return inputs[:, :1] if self.z_projections is None and control is None else inputs
 
     def z_at_steps(self, z: Tensor, steps: int) -> Tensor:
-        """What each step reads of z: `[batch, steps, z]`; z itself, or z + W_t z with step-wise maps."""
-        repeated = z.unsqueeze(1).expand(-1, steps, -1)
+        """What each step reads of z: `[batch, steps, z]`; z itself, or z + W_t z with projections by step."""
+        repeated = z.unsqueeze(1).expand(-1, steps, -1)  # [batch, steps, z]
         if self.z_projections is None:
             return repeated
         if steps > len(self.z_projections):
             raise ValueError(f"{steps} steps asked for, and this decoder projects z for {len(self.z_projections)}")
-        maps = self.z_projections[:steps]
-        return repeated + F.linear(z, maps.flatten(0, 1)).view(repeated.shape)
+        projections = self.z_projections[:steps]  # [steps, z, z]
+        return repeated + F.linear(z, projections.flatten(0, 1)).view(repeated.shape)
 
     def generate_steps(
         self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None
@@ -98,3 +100,85 @@ class FlatDecoder(nn.Module):
     ) -> list[Tensor]:
         """`generate_steps` after the tokens `previous`, `[batch]` for each track; a `stepper` serves many calls."""
         return stepper.run(self.start(z), self.conditioning_inputs(z, steps, control), steps, next_token, previous)
+
+
+class HierarchicalDecoder(nn.Module):
+    """A conductor over bars, and for each track a core decoder shared by all bars."""
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.vocab_sizes, self.steps_per_bar = config.vocab_sizes, config.steps_per_bar
+        units = config.conductor_units
+        self.start = InitialState(config.z_size, units, config.conductor_layers, generator)
+        # The reference feeds one zero at each bar. Its weights stay as drawn, but they count as parameters.
+        self.conductor = LSTM(1, units, config.conductor_layers, generator=generator)
+        # A core decoder is a flat decoder of one bar of one track, with the embedding in place of z.
+        core = {"steps": config.steps_per_bar, "z_size": units, "conductor_units": 0, "conductor_layers": 0}
+        core |= {"per_bar_z": False, "encoder_reads": "one-hot"}
+        self.cores = nn.ModuleList(
+            FlatDecoder(replace(config, vocab_sizes=(classes,), **core), generator) for classes in config.vocab_sizes
+        )
+        self.z_projections = None
+        if config.per_bar_z:
+            self.z_projections = nn.Parameter(torch.empty(config.bars, units, config.z_size))
+            nn.init.normal_(self.z_projections, std=config.z_size**-0.5, generator=generator)
+
+    def forward(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """Logits `[batch, steps, classes]` from z `[batch, z]`, where step t has read the token before t.
+
+        `tokens`: `[batch, steps]`, or `[batch, steps, tracks]` with several tracks. Raises ValueError where they are
+        not whole bars.
+        """
+        batch, steps = tokens.shape[:2]
+        bars = self.whole_bars(steps)
+        embeddings = self.embed(z, bars).flatten(0, 1)  # [batch * bars, units]
+        by_bar = (bars, self.steps_per_bar)
+        control = None if control is None else control.unflatten(1, by_bar).flatten(0, 1)
+        logits = []
+        for core, track in zip(self.cores, split_tracks(tokens, self.vocab_sizes), strict=True):
+            # Shifted before it is cut into bars: so the first step of a bar reads the last token of the bar before.
+            previous = shift_right(track, core.vocab_sizes).unflatten(1, by_bar).flatten(0, 1)  # [batch * bars, 16]
+            logits.append(core.teacher_forced(embeddings, previous, control).view(batch, steps, -1))
+        return torch.cat(logits, -1)  # [batch, steps, classes of all tracks]
+
+    def embed(self, z: Tensor, bars: int) -> Tensor:
+        """z `[batch, z]` -> the bars' embeddings `[batch, bars, units]`.
+
+        Raises ValueError for more bars than z is projected for.
+        """
+        embeddings, _ = self.conductor(z.new_zeros(len(z), bars, 1), self.start(z))  # [batch, bars, units]
+        if self.z_projections is None:
+            return embeddings
+        if bars > len(self.z_projections):
+            raise ValueError(f"{bars} bars asked for, and this decoder projects z for {len(self.z_projections)}")
+        return embeddings + F.linear(z, self.z_projections[:bars].flatten(0, 1)).view(embeddings.shape)
+
+    @torch.no_grad()
+    def generate_steps(
+        self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None
+    ) -> list[Tensor]:
+        """Step after step, each on the tokens that `next_token` has returned: `[batch, steps]` for each track.
+
+        Raises ValueError as `forward` does.
+        """
+        embeddings = self.embed(z, self.whole_bars(steps)).unbind(1)  # for each bar [batch, units]
+        bars_control = [None] * len(embeddings) if control is None else control.split(self.steps_per_bar, 1)
+        written = []
+        for track, core in enumerate(self.cores):
+            stepper, bars = core.stepper(), []
+            for bar, (embedding, bar_control) in enumerate(zip(embeddings, bars_control, strict=True)):
+
+                def next_in_bar(_, step, logits, track=track, first=bar * self.steps_per_bar):
+                    return next_token(track, first + step, logits)
+
+                last = [bars[-1][:, -1]] if bars else None
+                bars += core.generate_steps_from(last, stepper, embedding, next_in_bar, self.steps_per_bar, bar_control)
+            written.append(torch.cat(bars, 1))
+        return written
+
+    def whole_bars(self, steps: int) -> int:
+        """How many bars `steps` are. Raises ValueError where the last one is not whole."""
+        bars, rest = divmod(steps, self.steps_per_bar)
+        if rest or not bars:
+            raise ValueError(f"{steps} steps are not whole bars of {self.steps_per_bar}; pad or cut the sequences")
+        return bars

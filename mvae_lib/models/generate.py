@@ -1,7 +1,7 @@
 """How a decoder writes when it has only its own tokens to read: free-running decoding and scheduled sampling.
 
-A *choice* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one as it stands;
-`temperature(0.8, generator)` and `top_p(0.9, generator)` make one.
+A *sampler* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one as it stands;
+`temperature(0.8, generator)` and `top_p(0.9, generator)` make one; `make_sampler` makes the one that options ask for.
 
 Scheduled sampling replaces the true previous token by a sample of the model's own, with a probability that rises in
 training. A sample has no gradient. So the tokens can be drawn first, without gradients, and a teacher-forced pass over
@@ -40,8 +40,8 @@ def greedy(logits: Tensor) -> Tensor:
     return logits.argmax(-1)
 
 
-def temperature(value: float, generator: torch.Generator | None) -> Sampler:
-    """A choice that draws from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
+def temperature(value: float, generator: torch.Generator | None = None) -> Sampler:
+    """A sampler that draws from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
     if value <= 0:
         raise ValueError(f"a temperature is above 0, not {value}; for the most likely class, use greedy")
 
@@ -52,8 +52,8 @@ def temperature(value: float, generator: torch.Generator | None) -> Sampler:
     return draw
 
 
-def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1.0) -> Sampler:
-    """A choice among the fewest classes whose probabilities reach `mass` together (1: all classes).
+def top_p(mass: float, generator: torch.Generator | None = None, temperature: float = 1.0) -> Sampler:
+    """A sampler among the fewest classes whose probabilities reach `mass` together (1: all classes).
 
     Raises ValueError for a mass outside (0, 1] or a temperature of 0 or below.
     """
@@ -70,6 +70,15 @@ def top_p(mass: float, generator: torch.Generator | None, temperature: float = 1
         return classes.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
 
     return draw
+
+
+def make_sampler(
+    temperature_value: float | None = None, mass: float | None = None, generator: torch.Generator | None = None
+) -> Sampler:
+    """Greedy where neither is given; else sampling at that temperature (None: 1), of the top probability `mass`."""
+    if mass is not None:
+        return top_p(mass, generator, 1.0 if temperature_value is None else temperature_value)
+    return greedy if temperature_value is None else temperature(temperature_value, generator)
 
 
 def generate(

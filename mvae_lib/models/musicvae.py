@@ -1,77 +1,93 @@
-"""The models that learners meet by name.
+"""MusicVAE: a bidirectional LSTM encoder, a Gaussian latent vector, and a flat or a hierarchical decoder.
 
-Chapter: 07 (MusicVAE). Source: Roberts et al. 2018, section 3, figure 2.
+A batch goes through this file from the top to the bottom; the two decoders are in `decoders.py`, the LSTM in `lstm.py`.
+
+    summary = [h_forward(last step); h_backward(first step)]    of the last of the encoder's layers
+    mu = W_mu summary + b_mu,    sigma = softplus(W_sigma summary + b_sigma)
+    z = mu + sigma * eps,        logits = decoder(z, tokens)
+
+The summary is made of both directions' *final states*. The output at the last step is not the same thing: there, the
+backward direction has read one step only.
+
+An extension of ours, off by default and not in the paper: with `bar_encoder`, the LSTM reads each bar by itself, and
+the summary is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later
+steps. Here they are one matrix away from mu, and all bars are read at the same time.
+
+Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3, figure 2, and its public reference implementation.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from mvae_lib.models.config import ModelConfig
-from mvae_lib.models.decoders import FlatDecoder
-from mvae_lib.models.encoders import BidirectionalEncoder, Posterior, reparameterize
-from mvae_lib.models.generate import Sampler, generate, greedy, scheduled_sampling
-from mvae_lib.models.hierarchical import HierarchicalDecoder
-from mvae_lib.models.lstm import FORGET_BIAS
+from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
+from mvae_lib.models.generate import Sampler, generate, scheduled_sampling
+from mvae_lib.models.latent_model import LatentModel, Output
+from mvae_lib.models.lstm import FORGET_BIAS, LSTM, linear
+from mvae_lib.models.posterior import Posterior
+from mvae_lib.models.recurrence import read_tokens
+from mvae_lib.models.tracks import DRUM_CLASSES, drum_bits, with_control
 
 
-class Output(NamedTuple):
-    """What a pass over a batch gives: all that the objectives ask for."""
+class BidirectionalEncoder(nn.Module):
+    """Tokens -> posterior. It reads one-hot tokens, or the bits of a drum class, with a control signal beside them."""
 
-    logits: Tensor  # [batch, steps, classes]
-    posterior: Posterior  # mu and sigma, each [batch, z]
-    z: Tensor  # [batch, z], the sample that the logits were decoded from
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config = config
+        classes = DRUM_CLASSES + 1 if config.encoder_reads == "drum-bits" else sum(config.vocab_sizes)
+        inputs, units = classes + config.control, config.encoder_units
+        self.lstm = LSTM(inputs, units, config.encoder_layers, bidirectional=True, generator=generator)
+        summary = (config.bars if config.bar_encoder else 1) * 2 * units
+        self.mu = linear(summary, config.z_size, generator, std=0.001)
+        self.sigma = linear(summary, config.z_size, generator, std=0.001)  # so sigma starts at softplus(0) = .693
+
+    def forward(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
+        """Tokens `[batch, steps]` (several tracks: `[batch, steps, tracks]`) -> mu and sigma, each `[batch, z]`.
+
+        Raises ValueError for other than the encoder's number of bars, where it reads bars by themselves.
+        """
+        read = self.summary_by_bar if self.config.bar_encoder else self.summary
+        summary = read(tokens, control)  # [batch, 2 units], or [batch, bars * 2 units]
+        dtype = self.mu.weight.dtype  # under autocast too: the KL is a difference that bfloat16 would lose
+        return Posterior(self.mu(summary).to(dtype), softplus(self.sigma(summary).to(dtype)))  # [batch, z] each
+
+    def summary(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """The last layer's final states, forward and backward, side by side: `[batch, 2 units]`."""
+        dtype = self.mu.weight.dtype
+        if self.config.encoder_reads == "drum-bits":
+            bits = drum_bits(tokens, dtype)  # [batch, steps, 10]
+            _, (h, _) = self.lstm(with_control(bits, control, self.config.control))  # h [2 layers, batch, units]
+            return torch.cat([h[-2], h[-1]], -1)
+        no_inputs = torch.empty(*tokens.shape[:2], 0, dtype=dtype, device=tokens.device)
+        signal = with_control(no_inputs, control, self.config.control)  # [batch, steps, control]
+        return read_tokens(self.lstm, tokens, self.config.vocab_sizes, signal if signal.shape[-1] else None).final
+
+    def summary_by_bar(self, tokens: Tensor, control: Tensor | None = None) -> Tensor:
+        """The summaries of all bars, side by side: `[batch, bars * 2 units]`. Raises ValueError as `forward` does."""
+        bars, steps = by_bar = (self.config.bars, self.config.steps_per_bar)
+        if tokens.shape[1] != bars * steps:
+            raise ValueError(f"this encoder reads {bars} bars of {steps} steps, and not {tokens.shape[1]} steps")
+        control = None if control is None else control.unflatten(1, by_bar).flatten(0, 1)
+        summaries = self.summary(tokens.unflatten(1, by_bar).flatten(0, 1), control)  # [batch * bars, 2 units]
+        return summaries.unflatten(0, (-1, bars)).flatten(1)
 
 
-class MusicVAE(nn.Module):
-    """A recurrent VAE: bidirectional encoder, Gaussian latent vector, flat or hierarchical decoder.
+class MusicVAE(LatentModel):
+    """A recurrent VAE; see `LatentModel` for encode, decode, sample, reconstruct and interpolate.
 
-    Tokens have the shape `[batch, steps]` (several heads: `[batch, steps, tracks]`), in any integer type. A control
-    signal `[batch, steps, depth]` is given if, and only if, the configuration has one. Generators live on the model's
-    device; None is torch's own.
+    Tokens have the shape `[batch, steps]` (several tracks: `[batch, steps, tracks]`), in any integer type.
     """
 
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
         """Start values come from `generator`, on the CPU; move the model with `.to(device)` afterwards."""
         super().__init__()
         self.config = config
-        self.encoder = BidirectionalEncoder(
-            config.vocab_sizes,
-            config.encoder_units,
-            config.encoder_layers,
-            config.z_size,
-            config.control,
-            reads_drum_bits=config.encoder_reads == "drum-bits",
-            bars=config.bars if config.bar_encoder else 0,
-            steps_per_bar=config.steps_per_bar,
-            generator=generator,
-        )
-        if config.hierarchical:
-            self.decoder = HierarchicalDecoder(
-                config.z_size,
-                config.vocab_sizes,
-                config.decoder_units,
-                config.decoder_layers,
-                config.conductor_units,
-                config.conductor_layers,
-                config.steps_per_bar,
-                config.control,
-                z_bars=config.bars if config.per_bar_z else 0,
-                z_steps=config.steps_per_bar if config.per_step_z else 0,
-                generator=generator,
-            )
-        else:
-            self.decoder = FlatDecoder(
-                config.z_size,
-                config.vocab_sizes,
-                config.decoder_units,
-                config.decoder_layers,
-                config.control,
-                z_steps=config.steps if config.per_step_z else 0,
-                generator=generator,
-            )
+        self.encoder = BidirectionalEncoder(config, generator)
+        self.decoder = (HierarchicalDecoder if config.hierarchical else FlatDecoder)(config, generator)
         if config.scaled_init:
             scale_start_values(self, generator)
         if config.chrono_init:
@@ -80,22 +96,22 @@ class MusicVAE(nn.Module):
     def forward(
         self,
         tokens: Tensor,
-        generator: torch.Generator | None,
+        generator: torch.Generator | None = None,
         sampling_probability: float = 0.0,
         control: Tensor | None = None,
     ) -> Output:
-        """Encode, draw z, decode: what a training step needs.
+        """Encode, sample z, decode: what a training step needs.
 
         With probability `sampling_probability`, the decoder reads its own sample in place of a true previous token.
         """
-        posterior = self.encode(tokens, control)
-        z = reparameterize(posterior, generator)
-        read = tokens
+        posterior = self.posterior(tokens, control)  # mu and sigma, each [batch, z]
+        z = posterior.sample(generator)  # [batch, z]
+        read = tokens  # [batch, steps]
         if sampling_probability > 0:
             read = scheduled_sampling(self.decoder, z, tokens, sampling_probability, generator, control)
-        return Output(self.decoder(z, read, control), posterior, z)
+        return Output(self.logits(z, read, control), posterior, z)  # logits [batch, steps, classes]
 
-    def encode(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
+    def posterior(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
         """q(z | x): mu and sigma, each `[batch, z]`."""
         return self.encoder(tokens, control)
 
@@ -106,33 +122,12 @@ class MusicVAE(nn.Module):
         """
         return self.decoder(z, tokens, control)
 
-    def decode(
-        self, z: Tensor, choice: Sampler = greedy, steps: int | None = None, control: Tensor | None = None
-    ) -> Tensor:
-        """z `[batch, z]` -> tokens, each step on the model's own tokens before it; `steps` (None: as configured).
+    def generate(self, z: Tensor, sampler: Sampler, steps: int, control: Tensor | None = None) -> Tensor:
+        """z `[batch, z]` -> tokens, each step on the model's own tokens before it.
 
-        `choice`: `greedy`, or what `decoding.temperature` and `decoding.top_p` make. Raises ValueError for steps that
-        the decoder cannot write.
+        Raises ValueError for steps that the decoder cannot write.
         """
-        return generate(self.decoder, z, self.config.steps if steps is None else steps, choice, control)
-
-    def sample(
-        self,
-        n: int,
-        generator: torch.Generator | None,
-        choice: Sampler = greedy,
-        steps: int | None = None,
-        control: Tensor | None = None,
-    ) -> Tensor:
-        """`n` sequences of tokens from latent vectors drawn from the prior."""
-        weight = self.encoder.mu.weight
-        z = torch.randn(n, self.config.z_size, generator=generator, device=weight.device, dtype=weight.dtype)
-        return self.decode(z, choice, steps, control)
-
-    @torch.no_grad()
-    def reconstruct(self, tokens: Tensor, choice: Sampler = greedy, control: Tensor | None = None) -> Tensor:
-        """Tokens -> mu -> tokens, free-running: what the model remembers of each sequence; the same shape."""
-        return self.decode(self.encode(tokens, control).mu, choice, tokens.shape[1], control)
+        return generate(self.decoder, z, steps, sampler, control)
 
 
 @torch.no_grad()
@@ -140,13 +135,14 @@ def scale_start_values(model: MusicVAE, generator: torch.Generator | None) -> No
     """Start values of ours, not the reference's, for training runs of minutes instead of days.
 
     Glorot's rule is made for inputs of variance 1, and a one-hot vector of n classes has 1 / n: so the kernels that
-    read tokens are drawn sqrt(n) times as wide. The reference also lets z start almost silent (kernels of .001), on its
-    way out of the encoder and into the decoder. Here it speaks from the first update on, with sigma starting at 1 / e.
+    read tokens are drawn sqrt(n) times as wide. The reference also starts with kernels of .001 on the way out of the
+    encoder and into the decoder, so that z has next to no influence. Here it has some from the first update on, and
+    sigma starts at 1 / e.
     """
     decoder, lstm = model.decoder, model.encoder.lstm
     flat = list(decoder.cores) if isinstance(decoder, HierarchicalDecoder) else [decoder]
     readers = [(part.lstm.weight_ih_l0, part.vocab_sizes) for part in flat]
-    if not model.encoder.reads_drum_bits:
+    if model.config.encoder_reads == "one-hot":
         readers += [(weight, model.config.vocab_sizes) for weight in (lstm.weight_ih_l0, lstm.weight_ih_l0_reverse)]
     for weight, vocab_sizes in readers:
         for columns, classes in zip(weight[:, : sum(vocab_sizes)].split(vocab_sizes, 1), vocab_sizes, strict=True):

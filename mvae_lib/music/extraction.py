@@ -1,260 +1,223 @@
-"""Melodies in the files of others: a MIDI file cut into windows of whole bars, and why a part of it gave none.
+"""Melodies in the files of others: a MIDI file cut into windows of whole bars, and what was left out and why.
 
-The rules, all of them audible choices:
+Reading (`midi_file`, `midi_track`):
 
-- Time is counted in quarter notes, never in seconds, and notes go to the nearest 16th; a note keeps one step at least.
-- Only 4/4 and 2/2 have 16 steps a bar. The file is cut where metre or tempo change; a bar with a change inside is lost.
-- Every instrument but the drums is a line of its own. Of notes that begin together the highest counts, and a note ends
-  where the next one begins.
+- Every chunk is walked by its length, and every track chunk is a track, whatever the header counts. Where a length is
+  wrong, a track ends with its end-of-track event. RIFF (.rmi) and MacBinary wrappers are taken off. Formats 0, 1 and 2.
+- A track with an impossible note (a pitch or velocity over 127), or one that ends inside an event, is left out with a
+  reason; the file is refused only where no other track has notes. Whatever else is odd is passed over. Of damaged
+  tempo and metre events there is a reason.
+- A note ends with its note-off, with the next onset of its pitch on its channel and track, with all-notes-off
+  (controllers 120 and 123) or with the track, whatever comes first.
+- A file may have 1 MiB, 256 tracks, 512 instruments, 100,000 notes, 20,000 tempo and metre events and 40,000 quarter
+  notes (10,000 bars of 4/4); a quarter note may have 1 to 32,767 ticks. Frames per second (SMPTE) have no bars and are
+  refused.
+
+Bars (`bars`):
+
+- Time is counted in quarter notes, never in seconds: a change of tempo changes nothing. `cut_at_tempo_changes=True`
+  cuts melodies there and loses the bars with a change inside, as the reference implementation does.
+- A bar of 16 steps is one of 4/4, 2/2, 8/8, 16/16 or 1/1, or a pair of bars of half that length (2/4, 4/8). A file is
+  in 4/4 until it says something else; what stands before a first, late metre event is its pickup and counts back from
+  it. Bars of other metres, and bars that a change of metre cuts short, are left out. `assume_metre="4/4"` ignores what
+  the file says and counts bars of that metre from its beginning.
+
+Melodies (`lines`, and the windows here):
+
+- Notes go to the nearest 16th and keep one step at least.
+- A line is what one track plays on one channel, whatever its program; drums (channel 10) are left out. Of notes that
+  begin together the highest counts, and a note ends where the next one begins. Notes outside A0 to C8 are left out.
 - One bar of silence ends a melody. A melody begins and ends with its bars: rests fill up a pickup and a last bar.
 - Windows slide by one bar. A note held over from before a window is silent in it. Windows in which no note begins and
-  windows that were seen before are dropped.
+  windows that were seen before are dropped, and so is what comes after the first 65,536 windows or 16 Mi tokens.
+- Every note-on of the file either begins a note in a window, or is counted in exactly one reason.
 
 Chapter: 01. Source: Roberts et al. 2018, section 5.1, and the public reference implementation.
 """
 
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pretty_midi
 
-from mvae_lib.music.melody import (
-    MAX_PITCH,
-    MIN_PITCH,
-    STEPS_PER_BAR,
-    STEPS_PER_QUARTER,
-    Note,
-    canonical,
-    is_note_on,
-    notes_to_tokens,
-    pitch_name,
-)
-from mvae_lib.music.midi import MidiError, read_midi
+from mvae_lib.music.bars import metre_of
+from mvae_lib.music.lines import Account, Line, Source, find_lines, skyline
+from mvae_lib.music.melody import NO_EVENT, NOTE_OFF, STEPS_PER_BAR, is_note_on
+from mvae_lib.music.midi_file import MidiError, Music, Reason, read_bytes, read_music
 
-_QUARTERS_PER_BAR = STEPS_PER_BAR // STEPS_PER_QUARTER
-_METRES = ((4, 4), (2, 2))
+if TYPE_CHECKING:
+    import pretty_midi
+
+__all__ = ["Extraction", "NoMelodyError", "Reason", "Source", "extract_melodies", "melody_from_midi", "skyline"]
+
 MAX_REASONS = 8  # that a message spells out
+MAX_WINDOWS = 2**16
+MAX_TOKENS = 2**24  # which is 65,536 windows of 16 bars
 
 
 class NoMelodyError(MidiError):
-    """A readable MIDI file without a melody of the length asked for; the message names the file and the reasons."""
+    """A readable MIDI file without a melody of the length asked for; the message names the file and the reasons.
 
+    `extraction` has the reasons with their counts, and no windows.
+    """
 
-class Source(NamedTuple):
-    """Where a melody or window begins: the instrument (counted from 0), its name, and the bar (counted from 1)."""
-
-    instrument: int
-    name: str
-    bar: int
+    extraction: "Extraction | None" = None
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What a file gave: `tokens` uint8 `[windows, steps]`, the source of each window, and what gave nothing and why."""
+    """What a file gave: `tokens` uint8 `[windows, steps]`, the source of each window, and what was left out and why.
+
+    `note_ons` are the note-ons in the file, `notes_used` those that begin a note in a window: the difference is the
+    sum of `reason.notes` over `reasons`.
+    """
 
     tokens: np.ndarray
     sources: tuple[Source, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    note_ons: int
+    notes_used: int
 
 
-class _Section(NamedTuple):
-    """Whole bars of one metre and one tempo: the tick and the number of the first one, and how many they are."""
+def extract_melodies(
+    music: "str | Path | bytes | pretty_midi.PrettyMIDI",
+    bars: int = 2,
+    *,
+    assume_metre: str | None = None,
+    cut_at_tempo_changes: bool = False,
+) -> Extraction:
+    """All distinct windows of `bars` bars of the melodies in a MIDI file (a path, its bytes, or a MIDI object).
 
-    tick: int
-    first_bar: int
-    bars: int
-
-
-class _Melody(NamedTuple):
-    source: Source
-    tokens: np.ndarray
-
-
-def extract_melodies(music: str | Path | pretty_midi.PrettyMIDI, bars: int = 2) -> Extraction:
-    """All distinct windows of `bars` bars of the melodies in a MIDI file.
-
-    Raises NoMelodyError with the reasons where there is none, and MidiError for a file that cannot be read.
+    Raises NoMelodyError with the reasons where there is none, MidiError for a file that cannot be read, and ValueError
+    for `bars` under 1 and for an `assume_metre` without bars of 16 or 8 steps.
 
     Chapter: 01.
     """
     if bars < 1:
         raise ValueError(f"a window needs at least 1 bar, not {bars}")
-    melodies, reasons, label = _load(music)
+    label, read, lines, account = _load(music, assume_metre, cut_at_tempo_changes)
     steps = bars * STEPS_PER_BAR
+    room = min(MAX_WINDOWS, max(1, MAX_TOKENS // steps))
     windows: dict[bytes, Source] = {}
-    longest: dict[Source, int] = {}
-    for melody in melodies:
-        instrument = melody.source._replace(bar=0)
-        longest[instrument] = max(longest.get(instrument, 0), len(melody.tokens) // STEPS_PER_BAR)
-        for bar, window in _windows(melody.tokens, steps):
-            windows.setdefault(window.tobytes(), melody.source._replace(bar=melody.source.bar + bar))
-    for instrument, length in longest.items():
-        if length < bars:
-            reasons.append(f"{_name(instrument)}: its longest melody has {length} of the {bars} bars of a window")
-    if not windows:
-        raise NoMelodyError(f"{label}: no melody of {bars} bars was found; {_listed(reasons)}")
+    used = 0
+    for line in lines:
+        starts = _window_bars(line, bars)
+        looked_at, room = starts[:room], max(0, room - len(starts))
+        kept = []
+        numbers = line.bars.file_bar(line.first_bar + looked_at)
+        for bar, number, window in zip(looked_at, numbers.tolist(), _windows(line, looked_at, steps), strict=True):
+            if (key := window.tobytes()) not in windows:
+                windows[key] = line.source._replace(bar=number)
+                kept.append(bar)
+        used += _account_for(line, bars, np.array(kept, np.int64), looked_at, starts, account)
     tokens = np.frombuffer(b"".join(windows), np.uint8).reshape(-1, steps).copy()
-    return Extraction(tokens, tuple(windows.values()), tuple(reasons))
+    found = Extraction(tokens, tuple(windows.values()), tuple(account.reasons), read.note_ons, used)
+    if not windows:
+        raise _nothing(f"{label}: no melody of {bars} bar{'s' if bars > 1 else ''} was found", found)
+    return found
 
 
-def melody_from_midi(music: str | Path | pretty_midi.PrettyMIDI) -> np.ndarray:
+def melody_from_midi(
+    music: "str | Path | bytes | pretty_midi.PrettyMIDI",
+    *,
+    assume_metre: str | None = None,
+    cut_at_tempo_changes: bool = False,
+) -> np.ndarray:
     """The longest melody in a MIDI file (the first of them), in whole bars: `[steps]`, uint8.
 
-    Raises NoMelodyError with the reasons where there is none, and MidiError for a file that cannot be read.
+    Raises as `extract_melodies` does.
     """
-    melodies, reasons, label = _load(music)
-    if not melodies:
-        raise NoMelodyError(f"{label}: no melody was found; {_listed(reasons)}")
-    return max(melodies, key=lambda melody: len(melody.tokens)).tokens
+    label, read, lines, account = _load(music, assume_metre, cut_at_tempo_changes)
+    longest = np.zeros(0, np.uint8)
+    for line in lines:
+        note = int(np.argmax(line.melody_end - line.melody_begin))
+        whole = slice(line.melody_begin[note] * STEPS_PER_BAR, line.melody_end[note] * STEPS_PER_BAR)
+        longest = max(longest, line.tokens[whole], key=len)
+    if not len(longest):
+        nothing = Extraction(np.zeros((0, 0), np.uint8), (), tuple(account.reasons), read.note_ons, 0)
+        raise _nothing(f"{label}: no melody was found", nothing)
+    return longest.copy()
 
 
-def skyline(notes: Iterable[Note]) -> list[Note]:
-    """The highest of the notes that begin together, each ending no later than the next begins; in order of time."""
-    highest: dict[int, Note] = {}
-    for note in notes:
-        highest[note.start] = max(note, highest.get(note.start, note))  # tuples: by pitch, then by length
-    line = [highest[start] for start in sorted(highest)]
-    followers = [note.start for note in line[1:]] + [line[-1].end] if line else []
-    return [note._replace(end=min(note.end, start)) for note, start in zip(line, followers, strict=True)]
-
-
-def _load(music: str | Path | pretty_midi.PrettyMIDI) -> tuple[list[_Melody], list[str], str]:
-    """The melodies of a file or MIDI object, the reasons why parts of it gave none, and how to call it in messages."""
-    given = isinstance(music, pretty_midi.PrettyMIDI)
-    midi, label = (music, "this MIDI object") if given else (read_midi(music), str(music))
-    if not any(instrument.notes for instrument in midi.instruments):
-        return [], ["it holds no notes"], label
-    if all(instrument.is_drum for instrument in midi.instruments if instrument.notes):
-        return [], ["it holds only drums"], label
-    sections, reasons = _sections(midi)
-    melodies = []
-    for index, instrument in enumerate(midi.instruments):
-        source = Source(index, instrument.name, 0)
-        if instrument.is_drum:
-            reasons.append(f"{_name(source)}: drums")
-            continue
-        notes = [note for note in instrument.notes if MIN_PITCH <= note.pitch <= MAX_PITCH]
-        if lost := len(instrument.notes) - len(notes):
-            piano = f"{pitch_name(MIN_PITCH)} to {pitch_name(MAX_PITCH)}"
-            reasons.append(f"{_name(source)}: {lost} of {len(instrument.notes)} notes lie outside {piano}")
-        found = list(_melodies(midi, notes, sections, source)) if notes else []
-        if notes and not found and sections:
-            reasons.append(f"{_name(source)}: no note begins in a whole bar of 4/4 or 2/2 in one tempo")
-        melodies += found
-    return melodies, reasons, label
-
-
-def _listed(reasons: list[str]) -> str:
-    more = len(reasons) - MAX_REASONS
-    return "; ".join(reasons[:MAX_REASONS]) + (f"; and {more} more reasons" if more > 0 else "")
-
-
-def _name(source: Source) -> str:
-    return f"instrument {source.instrument}" + (f" ({source.name[:40]})" if source.name else "")
-
-
-def _sections(midi: pretty_midi.PrettyMIDI) -> tuple[list[_Section], list[str]]:
-    """The stretches of 4/4 and 2/2 in one tempo, and sentences on all that lies outside them."""
-    end = max(_tick(midi, note.end) for instrument in midi.instruments for note in instrument.notes)
-    metres = _metres(midi, end)
-    tempo_changes = np.array([_tick(midi, seconds) for seconds in midi.get_tempo_changes()[0][1:]], np.int64)
-    sections, reasons, bar = [], [], 1
-    for (start, numerator, denominator), (stop, *_) in pairwise(metres):
-        count = -((start - stop) * denominator // (4 * numerator * midi.resolution))  # rounded up
-        if (numerator, denominator) in _METRES:
-            within = tempo_changes[slice(*np.searchsorted(tempo_changes, (start, stop)))]
-            cuts = [0, *_step(within - start, midi.resolution) / STEPS_PER_BAR]
-            whole = _step(stop - start, midi.resolution) // STEPS_PER_BAR
-            cuts.append(whole if stop < end else count + 1)  # the last note may round into one more bar
-            for left, right in pairwise(cuts):
-                first, last = int(np.ceil(left)), int(right)
-                if first < last:
-                    tick = start + first * _QUARTERS_PER_BAR * midi.resolution
-                    sections.append(_Section(tick, bar + first, last - first))
+def _load(
+    music: "str | Path | bytes | pretty_midi.PrettyMIDI", assume_metre: str | None, cut_at_tempo_changes: bool
+) -> tuple[str, Music, Iterator[Line], Account]:
+    """How to call the file, what it holds, its lines, and the reasons, which grow as the lines are taken."""
+    if assume_metre is not None:
+        metre_of(assume_metre)
+    try:
+        if isinstance(music, str | Path):
+            label = str(music)
+            read = read_music(read_bytes(music))
+        elif isinstance(music, bytes):
+            label = "these bytes"
+            read = read_music(music)
         else:
-            where = "throughout" if len(metres) == 2 else f"from bar {bar} to bar {bar + count - 1}"
-            reasons.append(f"it is in {numerator}/{denominator} {where}, and only 4/4 and 2/2 have 16 steps a bar")
-        bar += count
-    if changes := np.count_nonzero(tempo_changes < end):
-        reasons.append(f"its tempo changes ({changes} in all), and melodies are cut there")
-    return sections, reasons
+            label = "this MIDI object"
+            read = read_music(_bytes_of(music))
+    except MidiError as error:
+        raise MidiError(f"{label}: {error}") from error.__cause__
+    account = Account(read.reasons)
+    return label, read, find_lines(read, account, assume_metre, cut_at_tempo_changes), account
 
 
-def _metres(midi: pretty_midi.PrettyMIDI, end: int) -> list[tuple[int, int, int]]:
-    """(tick, numerator, denominator) of each change of metre before tick `end`, and the `end` itself as the last one.
-
-    A file is in 4/4 until it says something else; saying the same again on a bar line changes nothing.
-    """
-    said = {0: (4, 4)}
-    for change in sorted(midi.time_signature_changes, key=lambda change: change.time):
-        said[_tick(midi, change.time)] = (change.numerator, change.denominator)
-    metres: list[tuple[int, int, int]] = []
-    for tick, (numerator, denominator) in sorted(said.items()):
-        if metres and metres[-1][1:] == (numerator, denominator):
-            quarters = (tick - metres[-1][0]) * denominator
-            if quarters % (4 * numerator * midi.resolution) == 0:
-                continue
-        if tick < end:
-            metres.append((tick, numerator, denominator))
-    return [*metres, (end, 0, 1)]
+def _bytes_of(midi: "pretty_midi.PrettyMIDI") -> bytes:
+    buffer = io.BytesIO()
+    try:
+        midi.write(buffer)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise MidiError(f"it holds something that no MIDI file can hold ({error})") from error
+    return buffer.getvalue()
 
 
-def _melodies(
-    midi: pretty_midi.PrettyMIDI, notes: list[pretty_midi.Note], sections: list[_Section], source: Source
-) -> Iterator[_Melody]:
-    """The melodies of one instrument, in order of time."""
-    notes = sorted(notes, key=lambda note: note.start)
-    starts = np.array([_tick(midi, note.start) for note in notes])
-    ends = np.array([_tick(midi, note.end) for note in notes])
-    pitches = [note.pitch for note in notes]
-    # A note that comes a little early (by less than half a step) belongs to the section that it rounds into.
-    half_step = midi.resolution / (2 * STEPS_PER_QUARTER)
-    begin = np.array([section.tick for section in sections])
-    length = np.array([section.bars * STEPS_PER_BAR * 2 * half_step for section in sections])
-    edges = np.searchsorted(starts, [begin - half_step, begin + length - half_step])
-    for index in np.flatnonzero(edges[0] < edges[1]):
-        section, within = sections[index], slice(*edges[:, index])
-        steps = section.bars * STEPS_PER_BAR
-        first = _step(starts[within] - section.tick, midi.resolution)
-        last = np.clip(_step(ends[within] - section.tick, midi.resolution), first + 1, steps)
-        line = skyline(map(Note, pitches[within], first.tolist(), last.tolist()))
-        for melody in _split_at_silence(line):
-            bar = melody[0].start // STEPS_PER_BAR
-            bars = -(-melody[-1].end // STEPS_PER_BAR) - bar
-            shift = bar * STEPS_PER_BAR
-            shifted = [note._replace(start=note.start - shift, end=note.end - shift) for note in melody]
-            where = source._replace(bar=section.first_bar + bar)
-            yield _Melody(where, notes_to_tokens(shifted, bars * STEPS_PER_BAR))
+def _window_bars(line: Line, bars: int) -> np.ndarray:
+    """The first bar of each window that lies in one melody and in which a note begins: `[windows]`."""
+    # Of each note, the windows that hold it; the notes are in order of time, so what overlaps is counted once.
+    first = np.maximum(line.bar - bars + 1, line.melody_begin)
+    last = np.minimum(line.bar, line.melody_end - bars)
+    first = np.maximum(first, np.append(0, np.maximum.accumulate(last)[:-1] + 1))
+    counts = np.maximum(last - first + 1, 0)
+    return np.repeat(first - np.append(0, np.cumsum(counts)[:-1]), counts) + np.arange(counts.sum())
 
 
-def _split_at_silence(line: list[Note]) -> Iterator[list[Note]]:
-    begin = 0
-    for index in range(1, len(line)):
-        if line[index].start - line[index - 1].end >= STEPS_PER_BAR:
-            yield line[begin:index]
-            begin = index
-    if line:
-        yield line[begin:]
+def _windows(line: Line, first_bars: np.ndarray, steps: int) -> np.ndarray:
+    """The canonical tokens `[windows, steps]` of the windows that begin in these bars of a line."""
+    if not len(first_bars):
+        return np.zeros((0, steps), np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(line.tokens, steps)[first_bars * STEPS_PER_BAR]
+    begun = np.logical_or.accumulate(is_note_on(windows), axis=1)
+    windows[(windows == NOTE_OFF) & ~begun] = NO_EVENT  # the note held over from before
+    return windows
 
 
-def _windows(tokens: np.ndarray, steps: int) -> Iterator[tuple[int, np.ndarray]]:
-    """(bar, canonical tokens) of each window in which a note begins."""
-    if len(tokens) < steps:
-        return
-    windows = np.lib.stride_tricks.sliding_window_view(tokens, steps)[::STEPS_PER_BAR]
-    for bar, window in enumerate(canonical(windows)):
-        if is_note_on(window).any():
-            yield bar, window
+def _account_for(
+    line: Line, bars: int, kept: np.ndarray, looked_at: np.ndarray, all_starts: np.ndarray, account: Account
+) -> int:
+    """Count the notes of a line that are in no window that was kept; returns how many are in one."""
+    in_kept, in_looked_at, in_any = (_covered(line, first, bars) for first in (kept, looked_at, all_starts))
+    longest = int((line.melody_end - line.melody_begin).max())
+    short = f"in melodies shorter than the {bars} bars of a window"
+    if longest < bars:
+        short = f"in melodies shorter than a window (the longest has {longest} of the {bars} bars)"
+    account.add("melody too short", line.source, np.count_nonzero(~in_any), short)
+    repeated = np.count_nonzero(in_looked_at & ~in_kept)
+    account.add("repeated", line.source, repeated, "only in windows that repeat earlier ones")
+    beyond = np.count_nonzero(in_any & ~in_looked_at)
+    account.add("too many windows", line.source, beyond, "after the first windows, which are as many as are kept")
+    return int(np.count_nonzero(in_kept))
 
 
-def _tick(midi: pretty_midi.PrettyMIDI, seconds: float) -> int:
-    return int(midi.time_to_tick(seconds))
+def _covered(line: Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
+    """Which notes of a line begin in windows of `bars` bars that begin in these bars: `[notes]`."""
+    return np.searchsorted(first_bars, line.bar, "right") > np.searchsorted(first_bars, line.bar - bars, "right")
 
 
-def _step(ticks, resolution: int):
-    """The nearest step (an int or an integer array), rounding up in the middle."""
-    return (2 * STEPS_PER_QUARTER * ticks + resolution) // (2 * resolution)
+def _nothing(text: str, found: Extraction) -> NoMelodyError:
+    reasons = "; ".join(map(str, found.reasons[:MAX_REASONS])) or "it holds no notes"
+    more = len(found.reasons) - MAX_REASONS
+    error = NoMelodyError(f"{text}; {reasons}" + (f"; and {more} more reasons" if more > 0 else ""))
+    error.extraction = found
+    return error

@@ -19,12 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mvae_lib.music import transposition
+
 NO_EVENT = 0
 NOTE_OFF = 1
 FIRST_NOTE_ON = 2
 MIN_PITCH = 21
 MAX_PITCH = 108
 VOCABULARY = FIRST_NOTE_ON + MAX_PITCH - MIN_PITCH + 1  # 90
+PITCHED = ((FIRST_NOTE_ON, VOCABULARY - 1),)  # the classes that a transposition moves
 
 STEPS_PER_QUARTER = 4
 STEPS_PER_BAR = 16
@@ -121,12 +124,13 @@ def canonical(tokens: np.ndarray) -> np.ndarray:
 def transpose(tokens: np.ndarray, semitones: int) -> np.ndarray:
     """All note-ons moved by `semitones`; no-event and note-off stay. Raises ValueError if a note leaves the range."""
     tokens = check_tokens(tokens)
-    sounding = is_note_on(tokens)
-    moved = tokens.astype(np.int64) + np.where(sounding, semitones, 0)
-    if ((moved < FIRST_NOTE_ON) | (moved >= VOCABULARY))[sounding].any():
+    try:
+        return transposition.transposed(tokens, semitones, PITCHED)
+    except ValueError:
         span = f"{pitches(tokens).min()} to {pitches(tokens).max()}"
-        raise ValueError(f"{semitones:+d} semitones would move pitches {span} out of {MIN_PITCH} to {MAX_PITCH}")
-    return moved.astype(tokens.dtype)
+        raise ValueError(
+            f"{semitones:+d} semitones would move pitches {span} out of {MIN_PITCH} to {MAX_PITCH}"
+        ) from None
 
 
 def pitch_name(pitch: int) -> str:

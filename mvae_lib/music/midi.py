@@ -1,4 +1,4 @@
-"""MIDI files: melodies written to them and read back exactly, and any file read or refused with a reason.
+"""MIDI files as pretty_midi objects: melodies written to them and read back exactly, and the files of others.
 
 Time in a MIDI file is counted in ticks, so many a quarter note, and a tempo map says how long a quarter note lasts.
 Melodies are counted in ticks here: a 16th note is a 16th note at any tempo. How melodies are found in the files of
@@ -8,9 +8,6 @@ Chapter: 01. Source: the Standard MIDI Files specification 1.0.
 """
 
 import io
-import re
-import struct
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,23 +17,14 @@ import pretty_midi
 
 from mvae_lib._files import write_whole
 from mvae_lib.music.melody import STEPS_PER_QUARTER, Note, notes_to_tokens, tokens_to_notes
+from mvae_lib.music.midi_file import DRUM_CHANNEL, MidiError, Music, read_bytes, read_music
+
+__all__ = ["MidiError", "midi_to_tokens", "notes_to_midi", "read_midi", "tokens_to_midi", "write_midi"]
 
 RESOLUTION = 480  # ticks a quarter note in the files written here: a step is exactly 120 of them
 
-# Above these limits a file is taken to be broken. Within them the worst of files takes a few seconds and some 150 MB.
-MAX_BYTES = 2**20
-MAX_TRACKS = 256
-MAX_NOTES = 100_000
 MAX_TICKS = 5_000_000  # pretty_midi keeps a table with the time of every single tick
-MAX_QUARTERS = 40_000
-MAX_HOURS = 4
-_ENDLESS_NUMBER = re.compile(rb"[\x80-\xff]{4096}")
-
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # a MIDI file has 24 bits for the microseconds of a quarter note
-
-
-class MidiError(ValueError):
-    """A MIDI file that cannot be used; the message names the file and the reason."""
 
 
 def tokens_to_midi(
@@ -104,103 +92,49 @@ def write_midi(midi: pretty_midi.PrettyMIDI, path: str | Path) -> None:
 
 
 def read_midi(path: str | Path) -> pretty_midi.PrettyMIDI:
-    """The MIDI file at `path`, in format 0 or 1 and within the limits above.
+    """The notes, instruments, changes of tempo and of metre of a MIDI file, read as `mvae_lib.music.extraction` says.
 
     Raises MidiError, naming the file and the reason, for every file that is missing, broken or absurd.
     """
-    path = Path(path)
     try:
-        file = _parse(_read_bytes(path))
-        _check_limits(file)
-        return _interpret(file)
+        music = read_music(read_bytes(path))
     except MidiError as error:
         raise MidiError(f"{path}: {error}") from error.__cause__
+    return _as_pretty_midi(music)
 
 
-def _read_bytes(path: Path) -> bytes:
-    if not path.exists():
-        raise MidiError("there is no such file")
-    if not path.is_file():
-        raise MidiError("this is a folder or a device, not a file")
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise MidiError(f"{size:,} bytes are more than the {MAX_BYTES:,} that are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise MidiError(f"it cannot be read ({error.strerror})") from error
+def _as_pretty_midi(music: Music) -> pretty_midi.PrettyMIDI:
+    """Our notes with pretty_midi's times; an instrument is what one track plays on one channel with one program."""
+    division = music.division
+    ticks = int(music.notes["end"].max(initial=0))
+    if division % STEPS_PER_QUARTER or ticks > MAX_TICKS:  # a grid that is finer, or lies between the 16ths
+        division = RESOLUTION if ticks * RESOLUTION <= MAX_TICKS * music.division else STEPS_PER_QUARTER * 30
 
+    def rescaled(tick: int) -> int:
+        return (2 * tick * division + music.division) // (2 * music.division)
 
-def _parse(data: bytes) -> mido.MidiFile:
-    """The events of a file, once its header makes sense; mido checks the events but hardly the header."""
-    if not data:
-        raise MidiError("the file is empty")
-    if not data.startswith(b"MThd"):
-        raise MidiError(f"not a MIDI file: it begins with {data[:4]!r} and not with {b'MThd'!r}")
-    if len(data) < 14:
-        raise MidiError("the file ends in the middle of its header")
-    _, form, tracks, division = struct.unpack(">LHHH", data[4:14])
-    if form not in (0, 1):
-        raise MidiError(f"format {form} is not one of the formats that hold a piece of music (0 and 1)")
-    if not 1 <= tracks <= MAX_TRACKS:
-        raise MidiError(f"the header announces {tracks} tracks, and 1 to {MAX_TRACKS} are read")
-    if not 1 <= division < 0x8000:
-        raise MidiError(f"the header's division is {division}, which is no number of ticks a quarter note")
-    if _ENDLESS_NUMBER.search(data):  # mido would assemble one number from it, in time that grows as the square
-        raise MidiError("more than 4,000 bytes in a row belong to no event")
-    try:
-        try:
-            return mido.MidiFile(file=io.BytesIO(data), charset="utf-8")
-        except UnicodeDecodeError:
-            return mido.MidiFile(file=io.BytesIO(data), charset="latin-1")  # which gives a character to every byte
-    except EOFError as error:
-        raise MidiError("the file ends in the middle of a track") from error
-    except Exception as error:  # mido does not promise which exception a broken file raises: ten kinds have been seen
-        raise MidiError(f"a track is broken ({error or type(error).__name__})") from error
-
-
-def _check_limits(file: mido.MidiFile) -> None:
-    ticks = max(sum(event.time for event in track) for track in file.tracks)
-    quarters = ticks / file.ticks_per_beat
-    if ticks > MAX_TICKS or quarters > MAX_QUARTERS:
-        raise MidiError(
-            f"{ticks:,} ticks ({quarters:,.0f} quarter notes) are more than the {MAX_TICKS:,} ticks and "
-            f"{MAX_QUARTERS:,} quarter notes that are read; the file is broken, or holds hours of silence"
-        )
-    notes = sum(event.type == "note_on" and event.velocity > 0 for track in file.tracks for event in track)
-    if notes > MAX_NOTES:
-        raise MidiError(f"{notes:,} notes are more than the {MAX_NOTES:,} that are read")
-    if any(event.type == "set_tempo" and event.tempo == 0 for track in file.tracks for event in track):
-        raise MidiError("a quarter note is given no time at all (a tempo of 0 microseconds)")
-
-
-def _interpret(file: mido.MidiFile) -> pretty_midi.PrettyMIDI:
-    """`file` as notes and instruments, with the tempo, metre and key changes of all its tracks."""
-    changes, now = mido.MidiTrack(), 0
-    for tick, change in sorted(_changes(file), key=lambda change: change[0]):
-        changes.append(change.copy(time=tick - now))
-        now = tick
-    changes.append(mido.MetaMessage("end_of_track"))
-    # pretty_midi reads changes from the first track only, warns of those in others, and fails at an empty track.
-    file.tracks[:] = [changes, *filter(None, file.tracks)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        try:
-            midi = pretty_midi.PrettyMIDI(mido_object=file, charset=file.charset)
-        except Exception as error:  # as with mido: no list of what a broken file raises here is complete
-            raise MidiError(f"its events make no sense ({error or type(error).__name__})") from error
-    if len(midi.instruments) > MAX_TRACKS:
-        raise MidiError(f"{len(midi.instruments)} instruments are more than the {MAX_TRACKS} that are read")
-    hours = midi.get_end_time() / 3600
-    if hours > MAX_HOURS:
-        raise MidiError(f"it lasts {hours:,.1f} hours, which is more than the {MAX_HOURS} that are read")
+    changes = [
+        *(
+            (metre.tick, mido.MetaMessage("time_signature", numerator=metre.numerator, denominator=metre.denominator))
+            for metre in music.metres
+        ),
+        *((tempo.tick, mido.MetaMessage("set_tempo", tempo=tempo.microseconds)) for tempo in music.tempos),
+        (ticks, mido.MetaMessage("end_of_track")),
+    ]
+    track, now = mido.MidiTrack(), 0
+    for tick, change in sorted(changes, key=lambda change: change[0]):
+        if tick <= ticks:
+            track.append(change.copy(time=rescaled(tick) - now))
+            now = rescaled(tick)
+    midi = pretty_midi.PrettyMIDI(mido_object=mido.MidiFile(ticks_per_beat=division, tracks=[track]))
+    instruments: dict[tuple[int, int, int], pretty_midi.Instrument] = {}
+    for number, channel, program, pitch, velocity, start, end in music.notes.tolist():
+        key = number, channel, program
+        if key not in instruments:
+            instruments[key] = pretty_midi.Instrument(program, channel == DRUM_CHANNEL, music.names[number])
+        first, last = rescaled(start), rescaled(end)
+        last = last if last > first else first + division // STEPS_PER_QUARTER  # a note of no length gets a step
+        times = midi.tick_to_time(first), midi.tick_to_time(last)
+        instruments[key].notes.append(pretty_midi.Note(velocity, pitch, *times))
+    midi.instruments.extend(instruments.values())
     return midi
-
-
-def _changes(file: mido.MidiFile) -> Iterable[tuple[int, mido.MetaMessage]]:
-    for track in file.tracks:
-        tick = 0
-        for event in track:
-            tick += event.time
-            if event.type in ("set_tempo", "time_signature", "key_signature"):
-                yield tick, event

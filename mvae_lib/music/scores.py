@@ -1,61 +1,51 @@
-"""Melodies as scores: music21 streams made from tokens and read back, and a drawing where MuseScore is installed.
+"""Scores read as melodies: music21 parts and MusicXML files, at the pitch at which they sound.
 
-The only module that imports music21, which is large and takes a moment.
+`notation` writes melodies as music21 parts, `engraving` draws them. Only these three import music21: it is large and
+takes a moment.
 
 Chapter: 01.
 """
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable
+import io
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
-from IPython.display import Image, display
-from music21 import environment, key, metadata, meter, note, stream, tempo
+import pretty_midi
+from music21 import instrument, meter, repeat, stream
 from music21.exceptions21 import Music21Exception
+from music21.musicxml.xmlToM21 import MusicXMLImporter
 
-from mvae_lib.music.extraction import skyline
-from mvae_lib.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Note, check_tokens, notes_to_tokens, tokens_to_notes
+from mvae_lib.music.extraction import Source, extract_melodies, skyline
+from mvae_lib.music.melody import STEPS_PER_BAR, STEPS_PER_QUARTER, Note, notes_to_tokens
+from mvae_lib.music.notation import tokens_to_stream
 
-MUSESCORE_NAMES = ("mscore", "musescore", "mscore3", "musescore3", "mscore4portable", "MuseScore4", "MuseScore3")
-DRAWING_SECONDS = 60
+__all__ = ["ScoreError", "ScoreWindows", "read_musicxml", "stream_to_tokens", "tokens_to_stream"]
+
+MAX_BYTES = 20_000_000  # of MusicXML text
 
 
-def tokens_to_stream(tokens: np.ndarray, signature: str | None = None, bpm: float = 120.0) -> stream.Part:
-    """One melody `[steps]` as a music21 part in 4/4: bars, rests, and ties wherever a note crosses a bar line.
+class ScoreError(ValueError):
+    """A MusicXML file that cannot be read, or that holds no melody; the message names the file and the reason."""
 
-    `signature` names a key as music21 does: "G" is G major, "e" is E minor, "B-" is B flat major; `bpm` counts
-    quarter notes a minute. Raises ValueError for anything but one melody and for an unknown key.
 
-    Chapter: 01.
-    """
-    part = stream.Part()
-    part.insert(0, meter.TimeSignature("4/4"))
-    part.insert(0, tempo.MetronomeMark(number=bpm))
-    if signature is not None:
-        part.insert(0, _key(signature))
-    now = 0
-    steps = check_tokens(tokens).shape[-1]
-    for pitch, start, end in tokens_to_notes(tokens):
-        _add_rest(part, now, start)
-        sounding = note.Note(pitch, quarterLength=(end - start) / STEPS_PER_QUARTER)
-        if sounding.pitch.alter == 0:
-            sounding.pitch.accidental = None  # music21 gives white keys a natural sign, and would print it now and then
-        part.insert(start / STEPS_PER_QUARTER, sounding)
-        now = end
-    _add_rest(part, now, steps)
-    return part.makeNotation()
+@dataclass(frozen=True)
+class ScoreWindows:
+    """What a MusicXML file gave: `tokens` uint8 `[windows, steps]`, the source of each window, what to know of it."""
+
+    tokens: np.ndarray
+    sources: tuple[Source, ...]
+    reasons: tuple[str, ...]
 
 
 def stream_to_tokens(part: stream.Stream) -> np.ndarray:
     """The tokens `[steps]` (uint8) of a music21 part in 4/4 or 2/2; undoes `tokens_to_stream`.
 
-    A chord counts as its highest note, a note ends where the next one begins, grace notes are left out, and a pickup
-    is filled up to a whole bar. Raises ValueError for several parts, other metres, an empty part, notes outside the
-    88 keys, and notes that lie between two 16ths.
+    A part for a transposing instrument is read as it sounds. A chord counts as its highest note, a note ends where
+    the next one begins, grace notes are left out, and a pickup is filled up to a whole bar. Raises ValueError for
+    several parts, other metres, an empty part, notes outside the 88 keys, and notes that lie between two 16ths.
 
     Chapter: 01.
     """
@@ -66,7 +56,7 @@ def stream_to_tokens(part: stream.Stream) -> np.ndarray:
         raise ValueError(f"only 4/4 and 2/2 have 16 steps a bar, and this is in {', '.join(other)}")
     bars = part.recurse().getElementsByClass(stream.Measure)
     pickup = _step(bars[0].paddingLeft, "a pickup") if bars else 0
-    flat = part.stripTies().flatten()
+    flat = _sounding(part).stripTies().flatten()
     notes = []
     for element in flat.notes:
         if not element.pitches or element.duration.isGrace or not element.quarterLength:
@@ -80,58 +70,135 @@ def stream_to_tokens(part: stream.Stream) -> np.ndarray:
     return notes_to_tokens(skyline(notes), steps)
 
 
-def score_png(tokens: np.ndarray, signature: str | None = None, bpm: float = 120.0) -> bytes | None:
-    """One melody `[steps]` drawn as a score (a PNG file), or None where MuseScore is missing or draws nothing."""
-    program = find_musescore()
-    if program is None:
-        return None
-    part = tokens_to_stream(tokens, signature, bpm)
-    part.metadata = metadata.Metadata(movementName=" ", composer=" ")  # music21 would print words of its own
-    with tempfile.TemporaryDirectory(prefix="score-") as folder:
-        written = part.write("musicxml", fp=Path(folder) / "melody.musicxml")
-        command = [str(program), "-o", str(Path(folder) / "melody.png"), "-T", "10", "-r", "120", str(written)]
-        without_window = {"QT_QPA_PLATFORM": "offscreen", "XDG_RUNTIME_DIR": folder} if os.name == "posix" else {}
-        try:
-            subprocess.run(command, env=without_window | os.environ, capture_output=True, timeout=DRAWING_SECONDS)
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        pages = sorted(Path(folder).glob("*.png"))
-        return pages[0].read_bytes() if pages else None
+def read_musicxml(path: str | Path, bars: int = 2) -> ScoreWindows:
+    """All distinct windows of `bars` bars of the melodies in a MusicXML file (.musicxml, .xml, .mxl), as it sounds.
 
+    The rules are those of `extraction`; repeats are played out, a pickup is filled up. A part for a transposing
+    instrument is moved to where it sounds, and a reason says so. Raises ScoreError for a file that cannot be read or
+    that holds no window, and ValueError for `bars` under 1.
 
-def show_score(tokens: np.ndarray, otherwise: Callable[[np.ndarray], object], signature: str | None = None) -> None:
-    """Show one melody `[steps]` as a score in the notebook; where that fails, say how to help and call `otherwise`.
-
-    `otherwise` is any other picture of tokens, as `mvae_lib.plots.charts.piano_roll`.
+    Chapter: 01.
     """
-    png = score_png(tokens, signature)
-    if png is not None:
-        display(Image(png))
-        return
-    if program := find_musescore():
-        print(f"MuseScore ({program}) drew no score; here is another picture.")
-    else:
-        print("Scores are drawn by MuseScore, a free program (musescore.org), which is not installed here.")
-    otherwise(tokens)
-
-
-def find_musescore() -> Path | None:
-    """The MuseScore program that music21's settings name, else one on the PATH, else None."""
-    named = environment.Environment()["musescoreDirectPNGPath"]
-    found = (shutil.which(name) for name in MUSESCORE_NAMES)
-    return next((Path(path) for path in (named, *found) if path and Path(path).is_file()), None)
-
-
-def _key(signature: str) -> key.Key:
+    music = _parsed(path)
+    reasons = []
+    for index, part in enumerate(music.parts):
+        if interval := _transposes(part):
+            name = f" ({part.partName[:40]})" if part.partName else ""
+            move = f"{abs(interval)} semitone{'s' * (abs(interval) != 1)} {'lower' if interval < 0 else 'higher'}"
+            reasons.append(
+                f"instrument {index}{name} is for a transposing instrument; its notes are read as they sound, {move}"
+            )
     try:
-        return key.Key(signature)
-    except Music21Exception as error:
-        raise ValueError(f"{signature!r} is no key; write G for G major, e for E minor, B- for B flat major") from error
+        found = extract_melodies(_as_midi(music), bars)
+    except ValueError as error:
+        if bars < 1:
+            raise
+        raise ScoreError(f"{path}: {str(error).removeprefix('this MIDI object: ')}") from error
+    return ScoreWindows(found.tokens, found.sources, (*reasons, *map(str, found.reasons)))
 
 
-def _add_rest(part: stream.Part, start: int, end: int) -> None:
-    if end > start:
-        part.insert(start / STEPS_PER_QUARTER, note.Rest(quarterLength=(end - start) / STEPS_PER_QUARTER))
+def _parsed(path: str | Path) -> stream.Score:
+    """The score in a file, repeats played out. Raises ScoreError."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ScoreError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        if data.startswith(b"PK"):
+            data = _unpacked(data)
+        if len(data) > MAX_BYTES:
+            raise ScoreError(f"it has more than {MAX_BYTES:,} bytes")
+        if (root := ElementTree.fromstring(data).tag) != "score-partwise":
+            raise ScoreError(f"it is XML, but not MusicXML in parts: its root is <{root[:40]}>, not <score-partwise>")
+        importer = MusicXMLImporter()
+        importer.xmlText = data
+        importer.parseXMLText()
+    except ScoreError as error:
+        raise ScoreError(f"{path}: {error}") from None
+    except (ElementTree.ParseError, zipfile.BadZipFile, UnicodeError) as error:
+        raise ScoreError(f"{path}: it is not MusicXML ({str(error)[:100]})") from error
+    except Exception as error:  # music21 lets many exceptions out
+        reason = f"{type(error).__name__}: {str(error)[:100]}"
+        raise ScoreError(f"{path}: music21 cannot read this MusicXML ({reason})") from error
+    try:
+        return importer.stream.expandRepeats()
+    except (repeat.ExpanderException, Music21Exception):
+        return importer.stream
+
+
+def _unpacked(data: bytes) -> bytes:
+    """The MusicXML inside a .mxl file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        scores = [
+            item
+            for item in archive.infolist()
+            if item.filename.lower().endswith((".xml", ".musicxml")) and not item.filename.startswith("META-INF")
+        ]
+        if not scores:
+            raise ScoreError("it is a zip file without a MusicXML file")
+        if scores[0].file_size > MAX_BYTES:
+            raise ScoreError(f"it unpacks to more than {MAX_BYTES:,} bytes")
+        return archive.read(scores[0])
+
+
+def _transposes(part: stream.Stream) -> int:
+    """The semitones from the written to the sounding pitch, of the first instrument that has any."""
+    for played in part.recurse().getElementsByClass(instrument.Instrument):
+        if played.transposition is not None and played.transposition.semitones:
+            return int(played.transposition.semitones)
+    return 0
+
+
+def _sounding(part: stream.Stream) -> stream.Stream:
+    """A part at sounding pitch. Where music21 does not know how it is written, its notes are read as written."""
+    if not _transposes(part) or part.atSoundingPitch is True:
+        return part
+    if part.atSoundingPitch == "unknown":
+        part = part.coreCopyAsDerivation("sounding")
+        part.atSoundingPitch = False
+    return part.toSoundingPitch()
+
+
+def _as_midi(music: stream.Score) -> pretty_midi.PrettyMIDI:
+    """The parts as a MIDI object of 120 quarter notes a minute, in which every bar of the score is one of the metre."""
+    midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=120)
+    for part in music.parts:
+        part = _sounding(part)
+        measures = list(part.getElementsByClass(stream.Measure))
+        shift, changes = _metres(measures)
+        if not midi.time_signature_changes:
+            midi.time_signature_changes = changes
+        players = list(part.recurse().getElementsByClass(instrument.Instrument))
+        drums = any(isinstance(player, instrument.UnpitchedPercussion) for player in players)
+        line = pretty_midi.Instrument(0, is_drum=drums, name=part.partName or "")
+        for element in part.stripTies().flatten().notes:
+            if element.duration.isGrace or not element.quarterLength:
+                continue
+            start = float(element.offset) + shift
+            for sounding in element.pitches:
+                if 0 <= sounding.midi <= 127:
+                    times = (start / 2, (start + float(element.quarterLength)) / 2)
+                    line.notes.append(pretty_midi.Note(80, sounding.midi, *times))
+        midi.instruments.append(line)
+    return midi
+
+
+def _metres(measures: list[stream.Measure]) -> tuple[float, list[pretty_midi.TimeSignature]]:
+    """The silence (in quarters) that fills up a pickup, and the metres, said again behind a bar of a wrong length."""
+    shift, changes, said, since = 0.0, [], None, 0.0
+    for number, bar in enumerate(measures):
+        metre = bar.timeSignature or bar.getContextByClass(meter.TimeSignature)
+        if metre is None:
+            continue
+        full, length = float(metre.barDuration.quarterLength), float(bar.duration.quarterLength)
+        if number == 0 and length < full:
+            shift = full - length
+        start = 0.0 if number == 0 else float(bar.offset) + shift
+        late = bool((start - since) % full) and length == full
+        if (metre.numerator, metre.denominator) != said or late:
+            said, since = (metre.numerator, metre.denominator), start
+            changes.append(pretty_midi.TimeSignature(*said, start / 2))
+    return shift, changes
 
 
 def _step(quarters: float, what: str) -> int:

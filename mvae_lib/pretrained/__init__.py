@@ -20,6 +20,11 @@ CARD = "card.json"
 NAMES = ("mel_2bar", "mel_2bar_lokl", "mel_2bar_ae", "mel_16bar_flat", "mel_16bar_hier", "mel_16bar_hier_faithful")
 
 
+def list_pretrained() -> list[str]:
+    """The names of the shipped models."""
+    return list(NAMES)
+
+
 def load_pretrained(name: str) -> MusicVAE:
     """The shipped model of that name, in float32, in evaluation mode. Raises ValueError that lists the names."""
     return load_model(_folder(name))

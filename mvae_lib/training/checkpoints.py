@@ -10,7 +10,7 @@ Chapter: 03 on.
 
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.models.config import Configuration, from_dict, to_dict
+from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
+from mvae_lib.models.config import Configuration, ModelConfig, from_dict, to_dict
+from mvae_lib.models.latent_model import LatentModel
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.training.loop import TrainingRun, fingerprint, start_run
 from mvae_lib.training.storage import FACTS, CheckpointError, read_json, read_tensors, tensor_file, write_folder
@@ -35,6 +37,11 @@ __all__ = [
     "save_model",
 ]
 
+# The classes of models that a checkpoint may hold, by name: each is built from its configuration alone.
+MODEL_CLASSES: dict[str, tuple[type, type[LatentModel]]] = {
+    "MusicVAE": (ModelConfig, MusicVAE),
+    "VAE": (AutoencoderConfig, VAE),
+}
 _ADAM = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of each parameter
 _SHOWN = 4  # differences in one message
 
@@ -43,12 +50,13 @@ _SHOWN = 4  # differences in one message
 class CheckpointMetadata:
     """What `checkpoint.json` tells about a model."""
 
-    configuration: Configuration
+    configuration: Configuration  # its `model` is of the class that `model_class` names
     update: int = 0
     seed: int | None = None
     data_sha256: str | None = None  # `training.fingerprint` of the windows it was trained on
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)  # of what it was trained with
+    model_class: str = "MusicVAE"  # a name in MODEL_CLASSES
 
 
 def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Mapping[str, Any] | None = None) -> None:
@@ -57,20 +65,24 @@ def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Ma
     `metrics` is whatever JSON can hold. Raises TypeError or ValueError where it cannot, and OSError where nothing can
     be written; the folder then holds what it held before.
     """
+    _check_finite(run)
     configuration = Configuration(name, run.model.config, run.config)
-    facts = CheckpointMetadata(configuration, run.update, run.seed, run.data_sha256, metrics or {}, _versions())
+    facts = CheckpointMetadata(
+        configuration, run.update, run.seed, run.data_sha256, metrics or {}, _versions(), class_name(run.model)
+    )
     state = {"dropped": run.dropped, "autocast": run.autocast, "device": run.generator.device.type}
     tensors = {"generator": run.generator.get_state(), **_adam(run)}
     write_folder(Path(folder), _to_json(facts) | {"run": state}, {"weights": run.model.state_dict(), "run": tensors})
 
 
-def save_model(folder: str | Path, model: MusicVAE, facts: CheckpointMetadata, half: bool = False) -> None:
+def save_model(folder: str | Path, model: LatentModel, facts: CheckpointMetadata, half: bool = False) -> None:
     """Write the weights alone, in place of what the folder holds; `half`: in float16, 3 digits in half the space.
 
     Raises as `save_checkpoint` does, and ValueError for a model of another configuration than `facts` tells.
     """
-    if model.config != facts.configuration.model:
+    if model.config != facts.configuration.model:  # of another class, too
         raise ValueError(f"the facts are of another model: {_differences(facts.configuration.model, model.config)}")
+    facts = replace(facts, model_class=class_name(model))
     weights = {name: tensor.half() if half else tensor for name, tensor in model.state_dict().items()}
     write_folder(Path(folder), _to_json(facts) | {"run": None}, {"weights": weights})
 
@@ -82,7 +94,7 @@ def read_metadata(folder: str | Path) -> CheckpointMetadata:
 
 def load_model(
     folder: str | Path, device: str | torch.device = "cpu", configuration: Configuration | None = None
-) -> MusicVAE:
+) -> LatentModel:
     """The model of either kind of folder, in float32, in evaluation mode.
 
     Raises CheckpointError for whatever is not a whole checkpoint of this format, and, where a `configuration` is given,
@@ -101,6 +113,7 @@ def resume(
     tokens: ArrayLike,
     device: str | torch.device = "cpu",
     configuration: Configuration | None = None,
+    control: ArrayLike | None = None,
 ) -> TrainingRun:
     """The run that `save_checkpoint` wrote, ready for `train`, on the kind of device that wrote it.
 
@@ -114,17 +127,32 @@ def resume(
     facts, state = _facts(folder, data), _run_state(folder, data)
     if configuration is not None:
         _check_same(path, facts.configuration, configuration)
-    if (found := fingerprint(tokens)) != facts.data_sha256:
+    if (found := fingerprint(tokens, control)) != facts.data_sha256:
         raise CheckpointError(
             f"{path} is of a run on other data: its windows have the SHA-256 {facts.data_sha256}, these {found}"
         )
     if torch.device(device).type != state["device"]:
         raise CheckpointError(f"{path} is of a run on device {state['device']!r}; resume it there, not on {device}")
     model = _model(folder, data, facts).to(device)
-    run = start_run(model, tokens, facts.configuration.training, facts.seed, state["autocast"])
+    run = start_run(model, tokens, facts.configuration.training, facts.seed, state["autocast"], control)
     run.update, run.dropped = facts.update, state["dropped"]
     _restore(run, read_tensors(folder, data, "run"), tensor_file(folder, data, "run"))
     return run
+
+
+def class_name(model: LatentModel) -> str:
+    """The name of the model's class in MODEL_CLASSES. Raises TypeError for a class that cannot be saved."""
+    for name, (_, kind) in MODEL_CLASSES.items():
+        if type(model) is kind:
+            return name
+    raise TypeError(f"a {type(model).__name__} cannot be saved: the classes of models are {', '.join(MODEL_CLASSES)}")
+
+
+def _check_finite(run: TrainingRun) -> None:
+    """Raise ValueError that names the tensors which hold NaN or infinity: such a run must not replace a whole one."""
+    tensors = run.model.state_dict() | _adam(run)
+    if broken := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise ValueError(f"the run is not saved, because these tensors hold NaN or infinity: {_some(broken)}")
 
 
 def _adam(run: TrainingRun) -> dict[str, Tensor]:
@@ -133,7 +161,7 @@ def _adam(run: TrainingRun) -> dict[str, Tensor]:
     return {f"adam.{key}.{names[index]}": own[key] for index, own in state.items() for key in _ADAM}
 
 
-def _trained(model: MusicVAE) -> list[str]:
+def _trained(model: LatentModel) -> list[str]:
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
@@ -144,15 +172,20 @@ def _restore(run: TrainingRun, tensors: dict[str, Tensor], path: Path) -> None:
         like = run.model.get_parameter(name)
         wanted |= {f"adam.{key}.{name}": like.new_zeros(()) if key == "step" else like for key in _ADAM}
     _check_alike(path, tensors, wanted)
-    run.generator.set_state(tensors["generator"])
+    try:
+        if not tensors["generator"].any():
+            raise RuntimeError("it is all zeros")
+        run.generator.set_state(tensors["generator"])
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} holds a state of the random numbers that is none: {error}") from None
     if begun:
         state = {i: {key: tensors[f"adam.{key}.{name}"] for key in _ADAM} for i, name in enumerate(names)}
         run.optimizer.load_state_dict(run.optimizer.state_dict() | {"state": state})
 
 
-def _model(folder: Path, data: Mapping[str, Any], facts: CheckpointMetadata) -> MusicVAE:
+def _model(folder: Path, data: Mapping[str, Any], facts: CheckpointMetadata) -> LatentModel:
     with torch.device("meta"):  # no start values are drawn, since none are needed
-        model = MusicVAE(facts.configuration.model)
+        model = MODEL_CLASSES[facts.model_class][1](facts.configuration.model)
     weights = read_tensors(folder, data, "weights")
     weights = {name: tensor.float() if tensor.dtype == torch.half else tensor for name, tensor in weights.items()}
     _check_alike(tensor_file(folder, data, "weights"), weights, model.state_dict())
@@ -167,13 +200,18 @@ def _to_json(facts: CheckpointMetadata) -> dict[str, Any]:
 
 def _facts(folder: Path, data: Mapping[str, Any]) -> CheckpointMetadata:
     try:
+        model_class = data.get("model_class", "MusicVAE")  # the first format knew no other
+        if model_class not in MODEL_CLASSES:
+            known = ", ".join(MODEL_CLASSES)
+            raise ValueError(f"its model is of the class {model_class!r:.80}, which is none of {known}")
         return CheckpointMetadata(
-            from_dict(data["configuration"]),
-            _typed(data, "update", int),
-            None if data["seed"] is None else _typed(data, "seed", int),
+            from_dict(data["configuration"], MODEL_CLASSES[model_class][0]),
+            _whole(data, "update", 10**12),
+            None if data["seed"] is None else _whole(data, "seed", 2**63 - 1),
             None if data["data_sha256"] is None else _typed(data, "data_sha256", str),
             _typed(data, "metrics", dict),
             _typed(data, "versions", dict),
+            model_class,
         )
     except KeyError as error:
         raise CheckpointError(f"{folder / FACTS} is damaged: {error} is missing") from None
@@ -197,6 +235,12 @@ def _run_state(folder: Path, data: Mapping[str, Any]) -> dict[str, Any]:
 def _typed(data: Mapping[str, Any], name: str, kind: type) -> Any:
     if type(data[name]) is not kind:
         raise ValueError(f"{name!r} must be of type {kind.__name__}, not {data[name]!r:.80}")
+    return data[name]
+
+
+def _whole(data: Mapping[str, Any], name: str, most: int) -> int:
+    if not 0 <= _typed(data, name, int) <= most:
+        raise ValueError(f"{name!r} must lie in 0 to {most}, not {data[name]!r:.40}")
     return data[name]
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from mvae_lib.models.encoders import Posterior
+from mvae_lib.models.posterior import Posterior
 from mvae_lib.training.objectives import log_normal
 
 Cost = Callable[[Tensor], Tensor]  # f: z [k, Z] -> f(z) [k], each from its own row

@@ -3,18 +3,20 @@
     model = MusicVAE(configuration.model, torch.Generator().manual_seed(1))
     run = start_run(model, data.tokens, configuration.training, seed=1)
     for record in train(run):
-        ...                                  # record.rate, record.distortion; plot, evaluate, save, break
+        ...                                  # record.loss, record.metrics["rate"]; plot, evaluate, save, break
+
+What is minimized is an objective, `train(run, objective=iwae_objective(5))`; MusicVAE's own where none is given.
 
 What the next update depends on is all in `run`: so leaving the loop and calling `train(run)` again goes on as if it
-had not been left, and so does a run that `mvae_lib.training.checkpoints` has written and read back.
+had not been left, and so does a run that `training.checkpoints` has written and read back.
 
 An epoch is a permutation of all windows, made from the seed and the epoch's number alone, and one permutation follows
 another without a gap. So each window is seen equally often, and the update's number tells which windows are next. What
-is drawn within an update (the cut of a shorter window, transposition, z, scheduled sampling) comes from one generator,
+is random within an update (the cut of a shorter window, transposition, z, scheduled sampling) comes from one generator,
 which lives on the model's device.
 
 A curriculum over length (ours) trains on windows of few bars first, cut at random from the whole ones: as many more of
-them an update as they are shorter, with free bits in proportion, so that an update always reads equally many steps.
+them per update as they are shorter, with free bits in proportion, so that an update always reads equally many steps.
 
 Chapter: 02 on. Source: Roberts et al. 2018, section 5 and its public reference implementation (decay, clipping and the
 dropped update; transposition in appendix A).
@@ -22,7 +24,7 @@ dropped update; transposition in appendix A).
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -34,31 +36,30 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
-from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
-from mvae_lib.models.config import ModelConfig, TrainingConfig
-from mvae_lib.models.musicvae import MusicVAE
-from mvae_lib.models.tracks import split_tracks
-from mvae_lib.music.melody import FIRST_NOTE_ON, VOCABULARY
+from mvae_lib.models.config import TrainingConfig
+from mvae_lib.models.latent_model import LatentModel, check_control, check_tokens
+from mvae_lib.models.precision import autocast
+from mvae_lib.music.representation import Representation, get_representation
 from mvae_lib.training import schedules
-from mvae_lib.training.objectives import gaussian_kl, musicvae_loss, reconstruction
-
-Model = MusicVAE | VAE  # what the loop trains
+from mvae_lib.training.objectives import Batch, Objective, elbo_objective
 
 # On a GPU, cuDNN's LSTM runs in float16 under autocast, whatever type is asked for. In the mean over a large batch, the
 # gradient of one step falls below what float16 resolves; a power of two in front lifts it and changes no other digit.
 LOSS_SCALE = 32.0
+MAX_DROPPED_IN_A_ROW = 10  # one exploding gradient is an accident; as many in a row are a model that is lost
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on. The message says why, and what to do."""
 
 
 class Record(NamedTuple):
-    """What one update did. Losses are batch means, in nats a sequence."""
+    """What one update did."""
 
     update: int  # updates so far, this one included
-    loss: float  # distortion + beta * (rate beyond the free bits)
-    distortion: float
-    rate: float
-    beta: float  # as this update used it, like the next two
-    sampling: float  # P(the model reads its own sample)
-    learning_rate: float
+    loss: float  # what was minimized, the mean over the batch
+    metrics: Mapping[str, float]  # what the objective tells: distortion and rate in nats per sequence, beta, ...
+    learning_rate: float  # as this update used it
     gradient_norm: float  # before clipping
     dropped: int  # updates so far that an exploding gradient has left without effect
     sequences_per_second: float
@@ -66,57 +67,72 @@ class Record(NamedTuple):
 
 @dataclass
 class TrainingRun:
-    """A run between two updates: all that the next one depends on."""
+    """A run between two updates: all that the next one depends on, but for the objective."""
 
-    model: Model
+    model: LatentModel
     tokens: Tensor  # [windows, steps], or [windows, steps, tracks]; on the model's device
+    control: Tensor | None  # [windows, steps, depth], of a model that is conditioned on something
     config: TrainingConfig
     optimizer: torch.optim.Adam
     generator: torch.Generator  # on the model's device
     seed: int
     autocast: bool  # matrix products in 16 bits
-    data_sha256: str  # of `tokens`
+    data_sha256: str  # of `tokens` and `control`
     update: int = 0  # updates so far
     dropped: int = 0  # of which so many had no effect
 
 
 def start_run(
-    model: Model, tokens: ArrayLike, config: TrainingConfig, seed: int, autocast: bool | None = None
+    model: LatentModel,
+    tokens: ArrayLike,
+    config: TrainingConfig,
+    seed: int = 0,
+    autocast: bool | None = None,
+    control: ArrayLike | None = None,
 ) -> TrainingRun:
-    """A run of no updates yet, on `tokens` `[windows, steps]` (several heads: `[windows, steps, tracks]`).
+    """A run of no updates yet, on `tokens` `[windows, steps]` (several tracks: `[windows, steps, tracks]`).
 
-    The model stays where it is, and the tokens go there. `autocast`: matrix products in 16 bits; None: on a GPU only.
-    Raises ValueError for tokens that the model cannot read, and for transposition of what is not one melody.
+    `control`: `[windows, steps, depth]` or `[windows, depth]`, for a model that declares a control signal. The model
+    stays where it is, and the data go there. `autocast`: matrix products in 16 bits; None: on a GPU only. Raises
+    ValueError or TypeError for data that the model cannot read, and for transposition of what is not melodies.
     """
-    tokens = np.asarray(tokens)
-    _check(tokens, model.config, config)
-    device = next(model.parameters()).device
+    tokens = np.array(tokens)  # a copy: what becomes of the caller's array does not matter
+    if not len(tokens):
+        raise ValueError("there are no windows to train on")
+    batch, single = check_tokens(tokens, model.config, model.device)
+    if single:
+        raise ValueError(f"training takes a batch of windows, not one example {list(tokens.shape)}")
+    signal = check_control(control, len(tokens), model.config, model.device)
+    _check_options(model, config)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    smallest = np.uint8 if max(model.config.vocab_sizes) <= 256 else np.int16
     return TrainingRun(
         model,
-        torch.from_numpy(tokens.astype(smallest)).to(device),
+        batch.to(torch.uint8 if max(model.config.vocab_sizes) <= 256 else torch.int16),
+        signal,
         config,
         torch.optim.Adam(trained, lr=config.learning_rate, fused=True),
-        torch.Generator(device).manual_seed(seed),
+        torch.Generator(model.device).manual_seed(seed),
         seed,
-        device.type == "cuda" if autocast is None else autocast,
-        fingerprint(tokens),
+        model.device.type == "cuda" if autocast is None else autocast,
+        fingerprint(tokens, control),
     )
 
 
-def train(run: TrainingRun, show_progress: bool = True) -> Iterator[Record]:
-    """Update after update, until `run.config.updates` are done; each record comes when `run` is between two updates."""
+def train(run: TrainingRun, objective: Objective | None = None, show_progress: bool = True) -> Iterator[Record]:
+    """Update after update, until `run.config.updates` are done; each record comes when `run` is between two updates.
+
+    `objective`: what is minimized (None: `elbo_objective(run.config)`). Raises TrainingError where one update after
+    another has to be dropped because the gradient is not finite or beyond `skip_norm`.
+    """
     config, model, generator = run.config, run.model, run.generator
-    device, parameters = generator.device, run.optimizer.param_groups[0]["params"]
+    objective = elbo_objective(config) if objective is None else objective
+    parameters, in_a_row = run.optimizer.param_groups[0]["params"], 0
     scale = LOSS_SCALE if run.autocast else 1.0
     with tqdm(total=config.updates, initial=run.update, unit="update", disable=not show_progress) as bar:
         for step in range(run.update, config.updates):
             began = time.perf_counter()
-            bars, batch_rows = _batch_rows(run, step)
-            beta = schedules.beta(step, config.max_beta, config.beta_rate)
-            sampling = schedules.sampling_probability(step, config.sampling_k)
-            learning_rate = schedules.learning_rate(
+            batch = next_batch(run, step)
+            rate = schedules.learning_rate(
                 step,
                 config.learning_rate,
                 config.final_learning_rate,
@@ -124,42 +140,54 @@ def train(run: TrainingRun, show_progress: bool = True) -> Iterator[Record]:
                 config.updates,
                 config.cooldown,
             )
-            batch = run.tokens[torch.from_numpy(batch_rows).to(device)]
-            free_bits = config.free_bits
-            if config.curriculum:
-                whole, part = batch.shape[1], bars * model.config.steps_per_bar
-                batch, free_bits = (
-                    cut_windows(batch, part, model.config.steps_per_bar, generator),
-                    free_bits * part / whole,
-                )
-            if config.transposition:
-                batch = transpose_batch(batch, config.transposition, generator)
-
             model.train()
-            with torch.autocast(device.type, torch.bfloat16, enabled=run.autocast):
-                logits, posterior, _ = model(batch, generator, sampling)
-            distortion = reconstruction(logits, batch, model.config.vocab_sizes)
-            rate = gaussian_kl(*posterior)
-            loss = musicvae_loss(distortion, rate, beta, free_bits).mean()
+            with autocast(generator.device, run.autocast):
+                loss, metrics = objective(model, batch, step, generator)
 
             run.optimizer.zero_grad()
             (scale * loss).backward()
             for parameter in parameters:
-                parameter.grad /= scale
+                if parameter.grad is not None:
+                    parameter.grad /= scale
             norm = clip_grad_norm_(parameters, config.clip_norm)
-            figures = torch.stack([loss, distortion.mean(), rate.mean(), norm]).tolist()  # the only wait for a GPU
-            if figures[-1] < config.skip_norm:  # false for NaN too
-                run.optimizer.param_groups[0]["lr"] = learning_rate
+            told = (loss.detach(), norm, *metrics.values())
+            figures = [torch.as_tensor(value, dtype=torch.float64, device=norm.device) for value in told]
+            loss, norm, *values = torch.stack(figures).tolist()  # the only wait for a GPU
+            if norm < config.skip_norm:  # false for NaN too
+                run.optimizer.param_groups[0]["lr"] = rate
                 run.optimizer.step()
+                in_a_row = 0
             else:
-                run.dropped += 1
+                run.dropped, in_a_row = run.dropped + 1, in_a_row + 1
             run.update = step + 1
 
-            loss, distortion, rate, norm = figures
-            speed = len(batch) / (time.perf_counter() - began)
-            bar.set_postfix_str(f"rate {rate:.1f} nats, distortion {distortion:.1f} nats, {speed:.0f} seq/s", False)
+            metrics = dict(zip(metrics, values, strict=True))
+            speed = len(batch.tokens) / (time.perf_counter() - began)
+            bar.set_postfix_str(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()), False)
             bar.update()
-            yield Record(run.update, loss, distortion, rate, beta, sampling, learning_rate, norm, run.dropped, speed)
+            yield Record(run.update, loss, metrics, rate, norm, run.dropped, speed)
+            if in_a_row >= MAX_DROPPED_IN_A_ROW:
+                raise TrainingError(
+                    f"{in_a_row} updates in a row had a gradient that is not finite or longer than "
+                    f"{config.skip_norm:g}: the model is lost since update {run.update - in_a_row}; go on from an "
+                    f"earlier checkpoint with a lower learning rate than {config.learning_rate:g}"
+                )
+
+
+def next_batch(run: TrainingRun, step: int) -> Batch:
+    """The batch of the update after `step` updates: windows in their order, cut and transposed as configured."""
+    config, bar = run.config, getattr(run.model.config, "steps_per_bar", 1)
+    bars, rows = _batch_rows(run, step)
+    rows = torch.from_numpy(rows).to(run.tokens.device)
+    tokens, control = run.tokens[rows], None if run.control is None else run.control[rows]
+    if config.curriculum:
+        first = first_steps(tokens, bars * bar, bar, run.generator)  # [batch, 1]
+        steps = first + torch.arange(bars * bar, device=tokens.device)  # [batch, steps of the shorter window]
+        tokens, control = cut_windows(tokens, steps), None if control is None else cut_windows(control, steps)
+    if config.transposition:
+        kind = get_representation(run.model.config.representation)
+        tokens = transpose_batch(tokens, config.transposition, run.generator, kind)
+    return Batch(tokens, control)
 
 
 def _batch_rows(run: TrainingRun, step: int) -> tuple[int, np.ndarray]:
@@ -192,44 +220,50 @@ def _permutation(windows: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(windows)
 
 
-def cut_windows(tokens: Tensor, steps: int, hop: int, generator: torch.Generator) -> Tensor:
-    """`steps` steps of each window `[batch, whole]`, from a multiple of `hop` drawn for each: `[batch, steps]`."""
+def first_steps(tokens: Tensor, steps: int, hop: int, generator: torch.Generator) -> Tensor:
+    """Where a part of `steps` steps begins in each of the windows: a random multiple of `hop`, `[batch, 1]`."""
     places = (tokens.shape[1] - steps) // hop + 1
-    first = hop * torch.randint(places, (len(tokens), 1), generator=generator, device=tokens.device)
-    return tokens.gather(1, first + torch.arange(steps, device=tokens.device))
+    return hop * torch.randint(places, (len(tokens), 1), generator=generator, device=tokens.device)
 
 
-def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator) -> Tensor:
-    """`mvae_lib.data.folk.random_transpose` where the tokens `[batch, steps]` are: the same law, on any device."""
-    sounding = tokens >= FIRST_NOTE_ON
-    tokens = tokens.long()
-    lowest = torch.where(sounding, tokens, VOCABULARY - 1).amin(1)
-    highest = torch.where(sounding, tokens, FIRST_NOTE_ON).amax(1)
+def cut_windows(values: Tensor, steps: Tensor) -> Tensor:
+    """The values `[batch, whole, ...]` at `steps` `[batch, part]`: `[batch, part, ...]`."""
+    rows = torch.arange(len(values), device=values.device)[:, None]
+    return values[rows, steps]
+
+
+def transpose_batch(tokens: Tensor, semitones: int, generator: torch.Generator, kind: Representation) -> Tensor:
+    """`Representation.random_transpose` where the tokens `[batch, steps(, tracks)]` are, by the same law."""
+    tokens, axes = tokens.long(), list(range(1, tokens.ndim))
+    spans = torch.tensor([span or (1, 0) for span in kind.pitched], device=tokens.device)  # 1 to 0: no class moves
+    lowest, highest = spans.unbind(1) if tokens.ndim == 3 else spans[0]
+    moving = (tokens >= lowest) & (tokens <= highest)
+    down = torch.where(moving, tokens - lowest, semitones).amin(
+        axes
+    )  # [batch], semitones until a note leaves its range
+    up = torch.where(moving, highest - tokens, semitones).amin(axes)
     shift = torch.randint(-semitones, semitones + 1, (len(tokens),), generator=generator, device=tokens.device)
-    shift = shift.clamp(FIRST_NOTE_ON - lowest, VOCABULARY - 1 - highest)
-    return tokens + sounding * shift.unsqueeze(1)
+    shift = torch.minimum(torch.maximum(shift, -down), up)
+    return tokens + moving * shift.view(-1, *(1,) * len(axes))
 
 
-def fingerprint(tokens: ArrayLike) -> str:
-    """The SHA-256 of tokens and their shape: the same for equal windows in any integer type."""
+def fingerprint(tokens: ArrayLike, control: ArrayLike | None = None) -> str:
+    """The SHA-256 of tokens, their shape and the control signal: the same for equal windows in any integer type."""
     tokens = np.asarray(tokens)
-    return hashlib.sha256(f"{tokens.shape}".encode() + np.ascontiguousarray(tokens, "<i4").tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{tokens.shape}".encode() + np.ascontiguousarray(tokens, "<i4").tobytes())
+    if control is not None:
+        control = np.asarray(control, "<f4")
+        digest.update(f"{control.shape}".encode() + np.ascontiguousarray(control).tobytes())
+    return digest.hexdigest()
 
 
-def _check(tokens: np.ndarray, model: ModelConfig | AutoencoderConfig, training: TrainingConfig) -> None:
-    shape = (
-        ("windows", model.steps) if len(model.vocab_sizes) == 1 else ("windows", model.steps, len(model.vocab_sizes))
-    )
-    if tokens.shape[1:] != shape[1:] or not len(tokens) or not np.issubdtype(tokens.dtype, np.integer):
-        found = f"{tokens.dtype} {list(tokens.shape)}"
-        raise ValueError(f"the model is trained on integer tokens [{', '.join(map(str, shape))}], not on {found}")
-    for track, classes in zip(
-        split_tracks(torch.from_numpy(tokens), model.vocab_sizes), model.vocab_sizes, strict=True
-    ):
-        if track.min() < 0 or track.max() >= classes:
-            raise ValueError(f"tokens must lie in 0 to {classes - 1}, not {int(track.min())} to {int(track.max())}")
-    if training.transposition and model.vocab_sizes != (VOCABULARY,):
-        raise ValueError(
-            f"only melodies (one head of {VOCABULARY} classes) are transposed, and this model has the heads "
-            f"{model.vocab_sizes}; set transposition to 0"
-        )
+def _check_options(model: LatentModel, training: TrainingConfig) -> None:
+    if training.transposition:
+        kind = get_representation(model.config.representation)
+        if kind.transpose is None or kind.vocab_sizes != model.config.vocab_sizes:
+            raise ValueError(
+                f"{kind.name} with tracks of {model.config.vocab_sizes} classes cannot be transposed; "
+                "set transposition to 0"
+            )
+    if training.curriculum and max(bars for bars, _ in training.curriculum) > model.config.bars:
+        raise ValueError(f"a stage of the curriculum is longer than the model's {model.config.bars} bars")

@@ -6,44 +6,44 @@ Shapes: `[batch]` for each example, and the caller averages; `[batch, z]` for ea
 Chapter: 03 to 06. Source: Kingma and Welling 2014 (ELBO, KL); Higgins et al. 2017 (beta); Roberts et al. 2018, section
 2.1.1; Kingma et al. 2016, appendix C.8, and Ha and Eck 2018, section 3.3 (free bits); Burda et al. 2016 (IWAE, active
 units); Hoffman and Johnson 2016 and Chen et al. 2018 (decomposition of the KL).
+
+What the training loop minimizes is an *objective*: a function of a model, a batch, the number of updates so far and a
+generator. `elbo_objective` and `iwae_objective` make one; a chapter or a user may write another.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from mvae_lib.models.config import TrainingConfig
+from mvae_lib.models.gaussian import gaussian_kl_by_dimension, log_normal
+from mvae_lib.models.latent_model import LatentModel
 from mvae_lib.models.tracks import split_tracks
+from mvae_lib.training import schedules
 
 BITS_PER_NAT = 1 / math.log(2)
 _PAIRS_AT_ONCE = 2**24  # numbers held at a time in `decompose_kl`: 64 MiB
 
 
-def reconstruction(
-    logits: Tensor, tokens: Tensor, vocab_sizes: Sequence[int] | None = None, valid: Tensor | None = None
-) -> Tensor:
-    """-log p(x | z): cross-entropies summed over the steps, and over the heads. `[batch]`.
+def reconstruction(logits: Tensor, tokens: Tensor, vocab_sizes: Sequence[int] | None = None) -> Tensor:
+    """-log p(x | z): cross-entropies summed over the steps, and over the tracks. `[batch]`.
 
     `logits` `[batch, steps, classes]`; `tokens` `[batch, steps]`, or `[batch, steps, tracks]` with several
-    `vocab_sizes` (None: one track); `valid` `[batch, steps]` is True at the steps that count (None: all).
+    `vocab_sizes` (None: one track).
     """
     vocab_sizes = vocab_sizes or (logits.shape[-1],)
     tracks = zip(logits.split(tuple(vocab_sizes), -1), split_tracks(tokens, vocab_sizes), strict=True)
     nats = sum(_cross_entropies(part, track) for part, track in tracks)
-    return (nats if valid is None else nats * valid).sum(-1)
+    return nats.sum(-1)
 
 
 def _cross_entropies(logits: Tensor, tokens: Tensor) -> Tensor:
     flat = cross_entropy(logits.flatten(0, 1).float(), tokens.flatten().long(), reduction="none")
     return flat.view(tokens.shape)
-
-
-def gaussian_kl_by_dimension(mu: Tensor, sigma: Tensor) -> Tensor:
-    """KL(N(mu, sigma^2) || N(0, 1)) of each dimension: (mu^2 + sigma^2 - 1) / 2 - log sigma. `[batch, z]`."""
-    return (mu.square() + sigma.square() - 1) / 2 - sigma.log()
 
 
 def gaussian_kl(mu: Tensor, sigma: Tensor) -> Tensor:
@@ -83,12 +83,6 @@ def free_bits_floor(kl: Tensor, free_bits: float) -> Tensor:
     SketchRNN also divides the KL by the number of dimensions, and so its floor; here both are totals.
     """
     return kl.mean().clamp(min=free_bits * math.log(2))
-
-
-def log_normal(z: Tensor, mu: Tensor | float = 0.0, sigma: Tensor | float = 1.0) -> Tensor:
-    """log N(z; mu, sigma^2) of each dimension; the three broadcast. The defaults are the prior."""
-    sigma = torch.as_tensor(sigma, dtype=z.dtype, device=z.device)
-    return -(((z - mu) / sigma).square() + math.log(2 * math.pi)) / 2 - sigma.log()
 
 
 def log_importance_weight(reconstruction: Tensor, z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
@@ -142,3 +136,66 @@ def mutual_information_ceiling(n: int) -> float:
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     """The dimensions in use: the variance of mu over the examples is above `threshold`. `[n, z]` -> bool `[z]`."""
     return mu.var(0) > threshold
+
+
+# ---- objectives: what the training loop minimizes
+
+
+class Batch(NamedTuple):
+    """What one update reads."""
+
+    tokens: Tensor  # [batch, steps], or [batch, steps, tracks]
+    control: Tensor | None = None  # [batch, steps, depth], of a model that is conditioned on something
+
+
+class Losses(NamedTuple):
+    """What an objective returns: the loss to minimize, and whatever is worth recording beside it, by name."""
+
+    loss: Tensor  # a scalar
+    metrics: Mapping[str, Tensor | float]  # scalars
+
+
+Objective = Callable[[LatentModel, Batch, int, torch.Generator | None], Losses]  # (model, batch, step, generator)
+
+
+def elbo_objective(config: TrainingConfig) -> Objective:
+    """MusicVAE's: distortion + beta * max(rate - free bits, 0), the means over the batch, in nats per sequence.
+
+    beta and the probability of scheduled sampling follow the schedules of `config`; on windows shorter than the model's
+    (see `TrainingConfig.curriculum`) the free bits are fewer in proportion. Source: Roberts et al. 2018, section 2.1.1.
+    """
+
+    def objective(model: LatentModel, batch: Batch, step: int, generator: torch.Generator | None) -> Losses:
+        beta = schedules.beta(step, config.max_beta, config.beta_rate)
+        sampling = schedules.sampling_probability(step, config.sampling_k)
+        logits, posterior, _ = model(batch.tokens, generator, sampling, batch.control)
+        distortion = reconstruction(logits, batch.tokens, model.config.vocab_sizes)  # [batch]
+        rate = posterior.kl()  # [batch]
+        free_bits = config.free_bits * (batch.tokens.shape[1] / model.config.steps)
+        loss = musicvae_loss(distortion, rate, beta, free_bits).mean()
+        parts = {"distortion": distortion.mean(), "rate": rate.mean()}
+        return Losses(loss, parts | {"beta": beta, "sampling": sampling})
+
+    return objective
+
+
+def iwae_objective(k: int) -> Objective:
+    """The negative importance-weighted bound with `k` samples, the mean over the batch, in nats per sequence.
+
+    Raises ValueError for k below 1. Source: Burda et al. 2016, equation 8.
+    """
+    if k < 1:
+        raise ValueError(f"the bound averages at least one sample, not {k}")
+
+    def objective(model: LatentModel, batch: Batch, step: int, generator: torch.Generator | None) -> Losses:
+        posterior = model.posterior(batch.tokens, batch.control)
+        distortions, weights = [], []
+        for _ in range(k):
+            z = posterior.sample(generator)  # [batch, z]
+            logits = model.logits(z, batch.tokens, batch.control)
+            distortions.append(reconstruction(logits, batch.tokens, model.config.vocab_sizes))  # [batch]
+            weights.append(log_importance_weight(distortions[-1], z, *posterior))  # [batch]
+        bound = iwae_bound(torch.stack(weights)).mean()
+        return Losses(-bound, {"distortion": torch.stack(distortions).mean(), "rate": posterior.kl().mean()})
+
+    return objective

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import safetensors
 from safetensors.torch import load, save
@@ -90,15 +90,20 @@ def read_json(folder: Path) -> dict[str, Any]:
     if folder.is_file():
         raise CheckpointError(f"{folder} is a file, and a checkpoint is a folder with {FACTS} in it; {_NO_PICKLE}")
     try:
-        data = json.loads(_content(path))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({error})") from None
+        data = json.loads(_content(path), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise CheckpointError(f"{path} is damaged: not JSON in UTF-8 ({reason})") from None
     if isinstance(data, dict) and data.get("format") == _FIRST_FORMAT:
         return data | {"configuration": _renamed_keys(data.get("configuration"))}
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format") if isinstance(data, dict) else data
         raise CheckpointError(f"{path} is no checkpoint of this version: its format is {found!r:.80}, not {FORMAT!r}")
     return data
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def tensor_file(folder: Path, data: Mapping[str, Any], kind: str) -> Path:
@@ -125,6 +130,10 @@ def read_tensors(folder: Path, data: Mapping[str, Any], kind: str) -> dict[str, 
         tensors = load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); {_NO_PICKLE}") from None
+    if broken := sorted(name for name, tensor in tensors.items() if not tensor.isfinite().all()):
+        raise CheckpointError(
+            f"{path} holds NaN or infinity in {', '.join(broken[:4])}; go on from an earlier checkpoint"
+        )
     return _renamed_tensors(tensors) if data["format"] == _FIRST_FORMAT else tensors
 
 

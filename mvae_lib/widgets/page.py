@@ -1,17 +1,25 @@
 """The page of a player: the custom element with its data, a still picture inside it, and the script.
 
+The scripts beside this file are ES modules. Node loads them as they are, for the tests; a page gets them joined into
+one script, with the import and export lines taken out, so that it needs no network and no build step.
+
 Chapter: 00.
 """
 
 import base64
 import html
 import json
+import re
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from mvae_lib.plots.palette import DARK, LIGHT
 from mvae_lib.widgets.rolls import Roll
 from mvae_lib.widgets.still import still_svg
+
+# In the order in which they need one another.
+PLAYER_PARTS = ("numbers", "score", "theme", "synthesiser", "transport", "files", "roll", "player", "element")
 
 
 def player_html(rolls: tuple[Roll, ...], title: str, tempo: float, loop: bool) -> str:
@@ -20,13 +28,18 @@ def player_html(rolls: tuple[Roll, ...], title: str, tempo: float, loop: bool) -
     The same text for the same arguments, byte for byte: no ids, no dates, nothing random, no network.
     """
     score = {"title": title, "tempo": tempo, "loop": loop, "melodies": [roll.to_json() for roll in rolls]}
-    data = json.dumps(score, ensure_ascii=False, separators=(",", ":"))
+    return element_html("mvae-player", "score", score, still_svg(rolls, title), alt_text(rolls, title), player_script())
+
+
+def element_html(element: str, attribute: str, data: dict, picture: str, alt: str, script: str) -> str:
+    """A custom element with its data as JSON, inside it a picture (SVG, with a text for it), and its script."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     # Between single quotes, the many double quotes of JSON need no escape.
-    data = data.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;")
+    text = text.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;")
     # JupyterLab takes inline SVG out of notebooks that it does not trust, but leaves an image with a data address.
-    picture = base64.b64encode(still_svg(rolls).encode()).decode()
-    image = f'<img src="data:image/svg+xml;base64,{picture}" alt="{html.escape(alt_text(rolls, title))}">'
-    return f"<mvae-player data-score='{data}'>{image}</mvae-player><script>{player_script()}</script>"
+    source = f"data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}"
+    image = f'<img src="{source}" alt="{html.escape(alt)}">'
+    return f"<{element} data-{attribute}='{text}'>{image}</{element}><script>{script}</script>"
 
 
 def alt_text(rolls: tuple[Roll, ...], title: str) -> str:
@@ -39,17 +52,26 @@ def alt_text(rolls: tuple[Roll, ...], title: str) -> str:
 def player_script() -> str:
     """The JavaScript of all players, with the palette set and without comments."""
     palette = {"light": LIGHT._asdict(), "dark": DARK._asdict()}
-    return f"globalThis.mvaePalette={json.dumps(palette, separators=(',', ':'))};\n{_script('player.js')}"
+    palette = f"globalThis.mvaePalette={json.dumps(palette, separators=(',', ':'))};"
+    return f"{palette}\n{joined(files(__package__), PLAYER_PARTS)}"
 
 
 @cache
 def widget_module() -> str:
     """The JavaScript module that anywidget loads: the players and the glue to their Python side."""
-    return f"{player_script()}\n{_script('widget.js')}"
+    return f"{player_script()}\n{script_text(files(__package__), 'widget')}"
 
 
-def _script(name: str) -> str:
-    return without_comments((files(__package__) / name).read_text(encoding="utf-8"))
+def joined(folder: Traversable, parts: tuple[str, ...]) -> str:
+    """Modules of `folder` as one script: in a scope of its own, without their import and export lines."""
+    text = "\n".join(script_text(folder, part) for part in parts)
+    text = re.sub(r"^import .*\n", "", text, flags=re.MULTILINE)
+    return f"(() => {{\n{re.sub('^export ', '', text, flags=re.MULTILINE)}\n}})();"
+
+
+def script_text(folder: Traversable, name: str) -> str:
+    """The text of the script `name`.js, as a page gets it."""
+    return without_comments((folder / f"{name}.js").read_text(encoding="utf-8"))
 
 
 def without_comments(script: str) -> str:

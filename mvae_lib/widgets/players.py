@@ -1,4 +1,4 @@
-"""Two faces of one player: `play` for listening, `Player` for what Python drives. Chapter: 00."""
+"""The player in two forms: `play` for listening, `Player` for what Python drives. Chapter: 00."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ import anywidget
 import traitlets
 
 from mvae_lib.widgets.page import player_html, widget_module
-from mvae_lib.widgets.rolls import Melody, Roll, check_tempo, make_rolls
+from mvae_lib.widgets.rolls import Melody, Representation, Roll, check_tempo, make_rolls
+from mvae_lib.widgets.text import printable
 
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -34,16 +35,20 @@ def play(
     tempo: float = 120.0,
     loop: bool = False,
     title: str | None = None,
+    representation: str | Representation = "melody",
 ) -> PlayerOutput:
-    """A player for one melody, or a strip of several; `tempo` in quarter notes a minute.
+    """A player for one melody, or a strip of several; `tempo` in quarter notes per minute.
 
     One melody: tokens `[steps]` (array, tensor or list of integers), a list of `Note`s, or a PrettyMIDI. A strip: a
-    list of those, or tokens `[melodies, steps]`, with one of `titles` for each. Raises TypeError or ValueError that
-    says what cannot be played.
+    list of those, or tokens `[melodies, steps]`, with one of `titles` for each. Tokens of another `representation` (its
+    name or the object) are played as its `to_midi` says, each of its tracks in a lane of its own: tokens
+    `[steps, tracks]`, or `[sequences, steps, tracks]` for a strip. Raises TypeError or ValueError that says what cannot
+    be played.
 
     Chapter: 00.
     """
-    return PlayerOutput(make_rolls(melody, titles), title or "", check_tempo(tempo), bool(loop))
+    rolls = make_rolls(melody, titles, representation)
+    return PlayerOutput(rolls, printable(title or ""), check_tempo(tempo), bool(loop))
 
 
 class Player(anywidget.AnyWidget):
@@ -70,10 +75,12 @@ class Player(anywidget.AnyWidget):
         tempo: float = 120.0,
         loop: bool = False,
         title: str | None = None,
+        representation: str | Representation = "melody",
     ) -> None:
-        self._rolls = make_rolls(melody, titles)
+        self._representation = representation
+        self._rolls = make_rolls(melody, titles, representation)
         melodies = [roll.to_json() for roll in self._rolls]
-        super().__init__(melodies=melodies, tempo=tempo, loop=loop, title=title or "")
+        super().__init__(melodies=melodies, tempo=tempo, loop=loop, title=printable(title or ""))
 
     @traitlets.default("_esm")
     def _default_esm(self) -> str:
@@ -85,7 +92,7 @@ class Player(anywidget.AnyWidget):
 
     def show(self, melody: Melody, titles: Sequence[str] | None = None) -> None:
         """Swaps the notes; while it plays, the new ones go on at the same beat."""
-        self._rolls = make_rolls(melody, titles)
+        self._rolls = make_rolls(melody, titles, self._representation)
         self.melodies = [roll.to_json() for roll in self._rolls]
 
     def play(self) -> None:

@@ -1,8 +1,8 @@
-"""Instruments for the latent space: played in a notebook, by mouse and by keys, with Python decoding as they are moved.
+"""Explorers of the latent space: for mouse and keyboard, in a notebook, with Python decoding as they are moved.
 
-    LatentMap      a map of melodies: a click plays one, a drag wanders through what lies between
-    Blender        two melodies, a slider between them, and the whole way as a strip
-    AttributeMixer a slider for each attribute: what was asked for, and what came
+    LatentMap      a map of melodies: a click plays one, a drag moves through the space between them
+    Blender        two melodies, a slider between them, and the whole path as a strip
+    AttributeMixer a slider for each attribute: the requested change and the measured one
     MelodyPad      a square between four melodies
 
 They know no model: they are given `decode` (z `[B, Z]` -> tokens `[B, T]`) and, where they take a melody in, `encode`

@@ -1,4 +1,4 @@
-"""Two melodies, a slider from one to the other, and the whole way as a strip. Chapter: 08."""
+"""Two melodies, a slider from one to the other, and the whole path as a strip. Chapter: 08."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,20 +7,19 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Interpolation, lerp, slerp
-from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
-from mvae_lib.widgets.explorers.page import Json, clip, clips
-from mvae_lib.widgets.rolls import MAX_MELODIES, make_rolls
-from mvae_lib.widgets.still import still_svg
+from mvae_lib.latent import Interpolation, lerp, slerp
+from mvae_lib.widgets.explorers.base import Decode, Encode, Explorer, as_tokens, encoded
+from mvae_lib.widgets.explorers.page import Json
+from mvae_lib.widgets.rolls import MAX_MELODIES, Representation
 
 WAYS: Mapping[str, Interpolation] = MappingProxyType({"arc": slerp, "line": lerp})
 
 
-class Blender(Instrument):
+class Blender(Explorer):
     """From one melody to another: `start` and `end` are tokens `[T]`. A MIDI file can be dropped on the name of either.
 
     `steps`: the melodies of the strip, both ends among them. `ways`: how to go between two z, under the names that the
-    page shows. The ends are heard as the model rebuilds them.
+    page shows. The ends are played as the model reconstructs them.
 
     Raises ValueError for melodies of different lengths and for fewer than 2 or more than 32 steps.
 
@@ -40,8 +39,9 @@ class Blender(Instrument):
         ways: Mapping[str, Interpolation] = WAYS,
         tempo: float = 120.0,
         title: str | None = None,
+        representation: str | Representation = "melody",
     ) -> None:
-        ends = [as_tokens(start), as_tokens(end)]
+        ends = [as_tokens(start, representation), as_tokens(end, representation)]
         if ends[0].shape != ends[1].shape:
             raise ValueError(f"both melodies have one length, not {len(ends[0])} and {len(ends[1])} steps")
         if not 2 <= steps <= MAX_MELODIES:
@@ -50,7 +50,7 @@ class Blender(Instrument):
             raise ValueError(f"two melodies have two titles, not {len(titles)}")
         self._encode, self._ways, self._count, self._ends = encode, dict(ways), steps, ends
         self._titles = [str(name) for name in titles]
-        super().__init__(decode, tempo, title, loop=True)
+        super().__init__(decode, tempo, title, loop=True, representation=representation)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -58,8 +58,8 @@ class Blender(Instrument):
         t = torch.linspace(0, 1, self._count)
         self.paths = {name: self.decode(way(*self.ends, t)) for name, way in self._ways.items()}
         self.z, self.tokens = self.ends[0], next(iter(self.paths.values()))[0]
-        paths = [clips(path) for path in self.paths.values()]
-        self.show(names=self._titles, ways=list(self._ways), paths=paths, reads=True)
+        paths = [self.clips(path) for path in self.paths.values()]
+        self.show(names=self._titles, ways=list(self._ways), paths=paths, reads=self.reads_files)
 
     def blend(self, t: float, way: str | None = None) -> np.ndarray:
         """What the slider does at `t`, 0 to 1, on the `way` of that name (None: the first): tokens `[T]`."""
@@ -69,7 +69,7 @@ class Blender(Instrument):
         """What is decoded at t of the way."""
         way = list(self._ways.values())[request["way"]]
         self.play(way(*self.ends, request["t"]))
-        return {"clip": clip(self.tokens), "t": request["t"], "way": request["way"]}
+        return {"clip": self.clip(self.tokens), "t": request["t"], "way": request["way"]}
 
     def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
         """A melody from a file takes the place of the "start" or the "finish"."""
@@ -84,4 +84,4 @@ class Blender(Instrument):
     def picture(self) -> str:
         """The strip."""
         path = next(iter(self.paths.values()))
-        return still_svg(make_rolls(list(path), [f"{100 * i / (len(path) - 1):.0f} %" for i in range(len(path))]))
+        return self.still(path, [f"{100 * i / (len(path) - 1):.0f} %" for i in range(len(path))])

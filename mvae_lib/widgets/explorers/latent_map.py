@@ -1,4 +1,4 @@
-"""A map of melodies: a click plays one, a drag wanders through what lies between. Chapter: 08."""
+"""A map of melodies: a click plays one, a drag moves through the space between them. Chapter: 08."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,10 +8,11 @@ import traitlets
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from mvae_lib.latent.interpolation import from_map
-from mvae_lib.widgets.explorers.base import Decode, Instrument
-from mvae_lib.widgets.explorers.page import Json, clip, clips
+from mvae_lib.latent import from_map
+from mvae_lib.widgets.explorers.base import Decode, Explorer
+from mvae_lib.widgets.explorers.page import Json
 from mvae_lib.widgets.explorers.pictures import map_svg
+from mvae_lib.widgets.rolls import Representation
 
 MAX_POINTS = 2000  # more are neither told apart by the eye nor small in a notebook
 MAX_GROUPS = 5  # as many as there are colours
@@ -19,12 +20,12 @@ MAX_GROUPS = 5  # as many as there are colours
 Locate = Callable[[Tensor], Tensor]  # places [B, 2] of the map -> z [B, Z]
 
 
-class LatentMap(Instrument):
-    """Melodies as points of a plane, to be clicked, and a plane between them, to be wandered.
+class LatentMap(Explorer):
+    """Melodies as points of a plane, to be clicked, and a plane between them, to move through.
 
     `points` `[N, 2]`: a projection (PCA, t-SNE, two dimensions of z) of `z` `[N, Z]`. `titles` `[N]`. `color` `[N]`:
     numbers, or names of at most five groups; `label` says what it is. `locate` leads from places of the map `[B, 2]` to
-    z `[B, Z]`: by default to the mean of the four nearest points' z, weighted by nearness; with PCA, you may wish for
+    z `[B, Z]`: by default to the mean of the four nearest points' z, weighted by nearness; with PCA, you may prefer
     `lambda places: torch.from_numpy(pca.inverse_transform(places)).float()`. All points are decoded at once when the
     map is made, so that a map without Python can play them.
 
@@ -46,37 +47,38 @@ class LatentMap(Instrument):
         locate: Locate | None = None,
         tempo: float = 120.0,
         title: str | None = None,
+        representation: str | Representation = "melody",
     ) -> None:
         self.points = np.asarray(points, float)
-        self.codes = z.detach()
+        self.latents = z.detach()
         self.titles = [f"melody {i}" for i in range(len(z))] if titles is None else [str(name) for name in titles]
         self._check()
         places = torch.from_numpy(self.points).to(z.dtype)
-        self._locate = locate or (lambda where: from_map(places, self.codes, where, min(4, len(places))))
+        self._locate = locate or (lambda where: from_map(places, self.latents, where, min(4, len(places))))
         self._low = self.points.min(0)
         span = self.points.max(0) - self._low
         self._span = np.where(span > 0, span, 1.0)
-        super().__init__(decode, tempo, title, loop=False)
-        self.all_tokens = self.decode(self.codes)
-        self.z, self.tokens = self.codes[0], self.all_tokens[0]
+        super().__init__(decode, tempo, title, loop=False, representation=representation)
+        self.all_tokens = self.decode(self.latents)
+        self.z, self.tokens = self.latents[0], self.all_tokens[0]
         names = list(dict.fromkeys(self.titles))
         number = {name: index for index, name in enumerate(names)}
         self.show(
             points=((self.points - self._low) / self._span).round(4).tolist(),
             titles=names,
             titleOf=[number[name] for name in self.titles],
-            clips=clips(self.all_tokens),
+            clips=self.clips(self.all_tokens),
             **_colors(color, label, len(z)),
         )
 
     def _check(self) -> None:
-        n = len(self.codes)
-        if self.points.shape != (n, 2) or self.codes.ndim != 2 or len(self.titles) != n:
-            shapes = f"points {self.points.shape}, z {tuple(self.codes.shape)}, {len(self.titles)} titles"
+        n = len(self.latents)
+        if self.points.shape != (n, 2) or self.latents.ndim != 2 or len(self.titles) != n:
+            shapes = f"points {self.points.shape}, z {tuple(self.latents.shape)}, {len(self.titles)} titles"
             raise ValueError(f"a map has a point [N, 2] and a title [N] for each z [N, Z], not {shapes}")
         if not 1 <= n <= MAX_POINTS:
             raise ValueError(
-                f"a map shows 1 to {MAX_POINTS:,} melodies, not {n:,}; draw some: data.sample(500, seed=0)"
+                f"a map shows 1 to {MAX_POINTS:,} melodies, not {n:,}; choose some: data.sample(500, seed=0)"
             )
         if not np.isfinite(self.points).all():
             raise ValueError("a point of the map is not finite")
@@ -94,18 +96,18 @@ class LatentMap(Instrument):
         """A point's melody, or what is decoded at a place."""
         if "point" in request:
             point = request["point"]
-            self.z, self.tokens = self.codes[point], self.all_tokens[point]
-            return {"point": point, "clip": clip(self.tokens), "title": self.titles[point]}
+            self.z, self.tokens = self.latents[point], self.all_tokens[point]
+            return {"point": point, "clip": self.clip(self.tokens), "title": self.titles[point]}
         place = self._low + np.array([request["x"], request["y"]]) * self._span
-        where = torch.from_numpy(place).to(self.codes.dtype)
+        where = torch.from_numpy(place).to(self.latents.dtype)
         self.play(self._locate(where[None])[0])
         near = np.square((self.points - place) / self._span).sum(1).argmin()
         title = f"between melodies, near “{self.titles[near]}”"
-        return {"clip": clip(self.tokens), "title": title, "x": request["x"], "y": request["y"]}
+        return {"clip": self.clip(self.tokens), "title": title, "x": request["x"], "y": request["y"]}
 
     def in_words(self) -> str:
         """How many melodies there are."""
-        return f"a map of {len(self.codes)} melodies"
+        return f"a map of {len(self.latents)} melodies"
 
     def picture(self) -> str:
         """The points in their colours."""

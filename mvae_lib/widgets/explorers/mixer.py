@@ -1,4 +1,4 @@
-"""A slider for each attribute of a melody: what was asked for, and what came. Chapter: 08."""
+"""A slider for each attribute of a melody: the requested change and the measured one. Chapter: 08."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,18 @@ from torch import Tensor
 
 from mvae_lib.latent.attribute_vectors import AttributeVector, Measure
 from mvae_lib.music.attributes import ATTRIBUTES
-from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
-from mvae_lib.widgets.explorers.page import Json, clip, clips
-from mvae_lib.widgets.rolls import make_rolls
-from mvae_lib.widgets.still import still_svg
+from mvae_lib.widgets.explorers.base import Decode, Encode, Explorer, as_tokens, encoded
+from mvae_lib.widgets.explorers.page import Json
+from mvae_lib.widgets.rolls import Representation
 
 POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of a slider, as shares of its reach, that are decoded beforehand
 
 
-class AttributeMixer(Instrument):
+class AttributeMixer(Explorer):
     """A melody `[T]` that is moved along several attribute vectors at once.
 
-    A slider's strength of 1 asks for the vector's whole gap, which the page shows in the attribute's unit; beside it
-    stands by how much the *decoded* melody has changed, against the melody as the model rebuilds it. `reach`: the
+    A slider's strength of 1 requests the vector's whole gap, which the page shows in the attribute's unit; beside it
+    stands by how much the *decoded* melody has changed, against the melody as the model reconstructs it. `reach`: the
     largest strength. `measures`: those of `music.attributes` under the vectors' names, unless others are given.
 
     Raises ValueError for a vector without a measure.
@@ -41,6 +40,7 @@ class AttributeMixer(Instrument):
         reach: float = 1.0,
         tempo: float = 120.0,
         title: str | None = None,
+        representation: str | Representation = "melody",
     ) -> None:
         missing = [name for name in vectors if name not in measures]
         if missing or not vectors:
@@ -48,8 +48,8 @@ class AttributeMixer(Instrument):
         self.names = list(vectors)
         self._measures = [measures[name] for name in vectors]
         self._directions = torch.stack([vector.direction for vector in vectors.values()])  # [A, Z]
-        super().__init__(decode, tempo, title, loop=True)
-        self.start = encoded(encode, [as_tokens(melody)])[0]  # [Z]
+        super().__init__(decode, tempo, title, loop=True, representation=representation)
+        self.start = encoded(encode, [as_tokens(melody, representation)])[0]  # [Z]
         self.play(self.start)
         self._base = self._measured(self.tokens[None])[:, 0]  # [A]
         self.changes = dict.fromkeys(self.names, 0.0)
@@ -61,9 +61,9 @@ class AttributeMixer(Instrument):
             names=self.names,
             gaps=[vector.gap for vector in vectors.values()],
             reach=reach,
-            clip=clip(self.tokens),
+            clip=self.clip(self.tokens),
             positions=strengths.tolist(),
-            alone=[clips(row) for row in tokens.reshape(*alone.shape[:2], -1)],
+            alone=[self.clips(row) for row in tokens.reshape(*alone.shape[:2], *tokens.shape[1:])],
             changes=[[_numbers(change) for change in row] for row in changes],
         )
 
@@ -87,7 +87,7 @@ class AttributeMixer(Instrument):
         self.play(self._moved(torch.tensor(request["strengths"], dtype=self.start.dtype)))
         changes = self._measured(self.tokens[None])[:, 0] - self._base
         self.changes = dict(zip(self.names, changes.tolist(), strict=True))
-        return {"clip": clip(self.tokens), "strengths": request["strengths"], "changes": _numbers(changes)}
+        return {"clip": self.clip(self.tokens), "strengths": request["strengths"], "changes": _numbers(changes)}
 
     def in_words(self) -> str:
         """The names of the sliders."""
@@ -95,7 +95,7 @@ class AttributeMixer(Instrument):
 
     def picture(self) -> str:
         """The melody as it was."""
-        return still_svg(make_rolls([self.decode(self.start[None])[0]]))
+        return self.still([self.decode(self.start[None])[0]])
 
 
 def _numbers(changes: np.ndarray) -> list[float | None]:

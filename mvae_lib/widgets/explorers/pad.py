@@ -6,19 +6,18 @@ import numpy as np
 import torch
 import traitlets
 
-from mvae_lib.latent.interpolation import Interpolation, latent_grid, latent_plane, slerp
-from mvae_lib.widgets.explorers.base import Decode, Encode, Instrument, as_tokens, encoded
-from mvae_lib.widgets.explorers.page import Json, clip, clips
-from mvae_lib.widgets.rolls import make_rolls
-from mvae_lib.widgets.still import still_svg
+from mvae_lib.latent import Interpolation, latent_grid, latent_plane, slerp
+from mvae_lib.widgets.explorers.base import Decode, Encode, Explorer, as_tokens, encoded
+from mvae_lib.widgets.explorers.page import Json
+from mvae_lib.widgets.rolls import Representation
 
 MAX_FIELDS = 15
 
 
-class MelodyPad(Instrument):
+class MelodyPad(Explorer):
     """Four melodies `[4, T]` in the corners (reading order), and their blends between them.
 
-    A MIDI file that is dropped on a quarter of the pad takes the melody of its corner's place. `rows` and `columns`:
+    A MIDI file that is dropped on a quarter of the pad takes the place of the melody in its corner. `rows`, `columns`:
     the fields that are decoded beforehand and shown. `way`: how to go between two z.
 
     Raises ValueError for another number of melodies, and for fewer than 2 or more than 15 rows or columns.
@@ -39,8 +38,9 @@ class MelodyPad(Instrument):
         way: Interpolation = slerp,
         tempo: float = 120.0,
         title: str | None = None,
+        representation: str | Representation = "melody",
     ) -> None:
-        corners = [as_tokens(melody) for melody in melodies]
+        corners = [as_tokens(melody, representation) for melody in melodies]
         if len(corners) != 4 or len(titles) != 4:
             raise ValueError(f"a pad has four melodies and four titles, not {len(corners)} and {len(titles)}")
         if len({len(melody) for melody in corners}) > 1:
@@ -49,15 +49,16 @@ class MelodyPad(Instrument):
             raise ValueError(f"a pad has 2 to {MAX_FIELDS} rows and columns, not {rows} and {columns}")
         self._encode, self._way, self._shape, self._corners = encode, way, (rows, columns), corners
         self._titles = [str(name) for name in titles]
-        super().__init__(decode, tempo, title, loop=True)
+        super().__init__(decode, tempo, title, loop=True, representation=representation)
         self._lay_out()
 
     def _lay_out(self) -> None:
         self.corners = encoded(self._encode, self._corners)  # [4, Z]
         z = latent_grid(self.corners, *self._shape, self._way)
-        self.grid = self.decode(z.flatten(0, 1)).reshape(*self._shape, -1)  # [rows, columns, T]
+        tokens = self.decode(z.flatten(0, 1))
+        self.grid = tokens.reshape(*self._shape, *tokens.shape[1:])  # [rows, columns, T]
         self.z, self.tokens = self.corners[0], self.grid[0, 0]
-        self.show(names=self._titles, grid=[clips(row) for row in self.grid], reads=True)
+        self.show(names=self._titles, grid=[self.clips(row) for row in self.grid], reads=self.reads_files)
 
     def go(self, x: float, y: float) -> np.ndarray:
         """What a press on that place does: from the left and from the top, 0 to 1 each. Returns the tokens `[T]`."""
@@ -66,7 +67,7 @@ class MelodyPad(Instrument):
     def react(self, request: Json) -> Json:
         """What is decoded at a place."""
         self.play(latent_plane(self.corners, *(torch.tensor(request[name]) for name in ("x", "y")), self._way))
-        return {"clip": clip(self.tokens), "x": request["x"], "y": request["y"]}
+        return {"clip": self.clip(self.tokens), "x": request["x"], "y": request["y"]}
 
     def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
         """A melody from a file takes the place of a corner, "0" to "3"."""
@@ -80,4 +81,4 @@ class MelodyPad(Instrument):
     def picture(self) -> str:
         """The four melodies in the corners."""
         corners = self.grid[[0, 0, -1, -1], [0, -1, 0, -1]]
-        return still_svg(make_rolls(list(corners), self._titles))
+        return self.still(corners, self._titles)

@@ -1,10 +1,8 @@
-"""The page of an instrument: a custom element with its data, a still picture inside it, and the scripts.
+"""The page of an explorer: a custom element with its data, a still picture inside it, and the scripts.
 
 Chapter: 08.
 """
 
-import base64
-import html
 import json
 from functools import cache
 from importlib.resources import files
@@ -14,10 +12,10 @@ import numpy as np
 
 from mvae_lib.music.melody import check_tokens
 from mvae_lib.plots import palette
-from mvae_lib.widgets.page import player_script, without_comments
+from mvae_lib.widgets.page import element_html, joined, player_script, script_text
+from mvae_lib.widgets.rolls import Representation, as_representation, make_rolls
 
-VERSION = 1  # of the scripts beside this file; raise it with every change of theirs: the newest in a page wins
-FIRST_LETTER = 35  # of the 90 letters that stand for the classes; instrument.js has the same
+FIRST_LETTER = 35  # of the 90 letters that stand for the classes; clips.js has the same
 
 # The series of the plots on light paper; on dark paper, colours as far apart for every eye.
 SERIES = {
@@ -27,43 +25,41 @@ SERIES = {
 
 Json = dict[str, Any]
 
+_SCRIPTS = files("mvae_lib.widgets")
 
-def clip(tokens: np.ndarray) -> str:
-    """One melody `[steps]` as a text of a letter a step, which is a tenth of what its notes would take."""
+
+def clip(tokens: np.ndarray, representation: str | Representation = "melody") -> str | Json:
+    """One melody `[steps]` as a text of a letter per step, which is a tenth of what its notes would take.
+
+    Tokens of another representation come as the notes of their roll.
+    """
+    if as_representation(representation) is not None:
+        return make_rolls([tokens], representation=representation)[0].to_json()
     tokens = check_tokens(tokens)
     if tokens.ndim != 1:
         raise ValueError(f"one melody has the shape [steps], not {tokens.shape}")
     return "".join(chr(FIRST_LETTER + token) for token in tokens.tolist())
 
 
-def clips(tokens: np.ndarray) -> list[str]:
-    """Melodies `[B, steps]` as texts."""
-    return [clip(melody) for melody in np.asarray(tokens)]
+def clips(tokens: np.ndarray, representation: str | Representation = "melody") -> list[str | Json]:
+    """Melodies `[B, steps]` as texts; of another representation, sequences as the notes of their rolls."""
+    return [clip(melody, representation) for melody in np.asarray(tokens)]
 
 
-def instrument_html(element: str, data: Json, picture: str, alt: str) -> str:
+def explorer_html(element: str, data: Json, picture: str, alt: str) -> str:
     """HTML that plays wherever scripts run, and shows a picture (SVG, with a text for it) everywhere else."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    text = text.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;")
-    source = f"data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}"
-    image = f'<img src="{source}" alt="{html.escape(alt)}">'
-    return f"<{element} data-instrument='{text}'>{image}</{element}><script>{instrument_script(element)}</script>"
+    return element_html(element, "instrument", data, picture, alt, explorer_script(element))
 
 
 @cache
-def instrument_script(element: str) -> str:
-    """The JavaScript of one kind of instrument, with that of the players before it."""
-    constants = {"version": VERSION, "series": SERIES}
-    constants = f"globalThis.mvaeInstruments_={json.dumps(constants, separators=(',', ':'))};"
-    scripts = [_script("instrument.js"), _script(f"{element.removeprefix('mvae-')}.js")]
-    return "\n".join([player_script(), constants, *scripts])
+def explorer_script(element: str) -> str:
+    """The JavaScript of one kind of explorer, with that of the players before it."""
+    series = f"globalThis.mvaeSeries={json.dumps(SERIES, separators=(',', ':'))};"
+    own = [f"explorers/{part}" for part in ("clips", "places", "explorer", element.removeprefix("mvae-"))]
+    return "\n".join([player_script(), series, joined(_SCRIPTS, ("numbers", "theme", *own))])
 
 
 @cache
-def instrument_module(element: str) -> str:
+def explorer_module(element: str) -> str:
     """The JavaScript module that anywidget loads: the script and the glue to the Python side."""
-    return f"{instrument_script(element)}\n{_script('glue.js')}"
-
-
-def _script(name: str) -> str:
-    return without_comments((files(__package__) / name).read_text(encoding="utf-8"))
+    return f"{explorer_script(element)}\n{script_text(_SCRIPTS, 'explorers/glue')}"

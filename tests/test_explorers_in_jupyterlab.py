@@ -1,16 +1,14 @@
-"""The instruments in a real JupyterLab: Python decodes what the mouse wishes, and reads what is opened."""
+"""The explorers in a real JupyterLab: Python decodes what the mouse requests, and reads what is opened."""
 
 import io
 
 import nbformat
 import pytest
-from browser import Lab, chromium, jupyterlab, requests_beyond_this_machine, why_no_browser
-from test_jupyterlab import ask_kernel, kernel_says
+from browser import Lab, jupyterlab, requests_beyond_this_machine
+from test_jupyterlab import evaluate_in_kernel, wait_for_kernel
 
 from mvae_lib.music.melody import Note
 from mvae_lib.music.midi import notes_to_midi
-
-pytestmark = pytest.mark.skipif(why_no_browser() is not None, reason=f"no browser: {why_no_browser()}")
 
 # A latent space made by hand: z is the pitch of the notes on the first beats of two bars, above middle C.
 CELLS = [
@@ -29,29 +27,28 @@ z = torch.tensor([[0., 0], [10, 0], [0, 20], [10, 20]])""",
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(browser, tmp_path_factory):
     root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), root / "instruments.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), root / "explorers.ipynb")
     with jupyterlab(root, home) as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
-def page(lab: Lab):
+def page(browser, lab: Lab):
     """The notebook after all cells have run."""
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1100, "height": 1000})
-        strangers = requests_beyond_this_machine(page)
-        lab.open(page, "instruments.ipynb")
-        assert lab.run_all(page, seconds=120) == []
-        yield page
-        assert strangers == []
+    page = browser.new_page(viewport={"width": 1100, "height": 1000})
+    strangers = requests_beyond_this_machine(page)
+    lab.open(page, "explorers.ipynb")
+    assert lab.run_all(page, seconds=120) == []
+    yield page
+    assert strangers == []
 
 
 def wait_for(page, element: str, condition: str) -> None:
-    view = f"document.querySelector('{element}').instrument"
+    view = f"document.querySelector('{element}').explorer"
     page.wait_for_function(f"(() => {{ const view = {view}; return {condition}; }})()", timeout=8000)
 
 
@@ -65,7 +62,7 @@ def test_a_drag_is_decoded_while_the_music_goes_on_and_no_cell_is_added(page):
     page.mouse.move(box["x"] + box["width"] - 14, box["y"] + 14, steps=5)
     wait_for(page, "mvae-map", "view.ui.player.player.score.melodies[0].notes[0][0] === 70")
     page.mouse.up()
-    kernel_says(page, "latent_map.z.round().tolist()", "[10.0, 20.0]")
+    wait_for_kernel(page, "latent_map.z.round().tolist()", "[10.0, 20.0]")
     cells = page.locator(".jp-Cell").count()
     page.keyboard.press("b")  # JupyterLab's command mode would add a cell
     page.keyboard.press("k")
@@ -73,16 +70,16 @@ def test_a_drag_is_decoded_while_the_music_goes_on_and_no_cell_is_added(page):
     assert page.locator(".jp-Cell").count() == cells
 
 
-def test_what_python_asks_for_is_shown(page):
-    ask_kernel(page, "latent_map.pick(1)")
+def test_what_python_requests_is_shown(page):
+    evaluate_in_kernel(page, "latent_map.pick(1)")
     wait_for(page, "mvae-map", "view.ui.about.textContent === 'right'")
 
 
-def test_the_slider_is_answered_by_python(page):
-    page.locator("mvae-blender").get_by_label("Way").select_option("line")
+def test_python_responds_to_the_slider(page):
+    page.locator("mvae-blender").get_by_role("combobox", name="Interpolation").select_option("line")
     page.locator("mvae-blender").get_by_role("slider", name="Blend").fill("0.3")
     wait_for(page, "mvae-blender", "view.ui.player.player.score.melodies[0].notes[0][0] === 63")
-    kernel_says(page, "blender.z.round().tolist()", "[3.0, 6.0]")
+    wait_for_kernel(page, "blender.z.round().tolist()", "[3.0, 6.0]")
 
 
 def open_file(page, content: bytes) -> None:
@@ -96,7 +93,7 @@ def test_a_midi_file_of_the_reader_becomes_an_end(page):
     notes_to_midi([Note(62, 0, 8), Note(67, 16, 32)]).write(buffer)
     open_file(page, buffer.getvalue())
     wait_for(page, "mvae-blender", "view.data.names[1] === 'my tune'")
-    kernel_says(page, "blender.ends.tolist()", "[[0.0, 0.0], [2.0, 7.0]]")
+    wait_for_kernel(page, "blender.ends.tolist()", "[[0.0, 0.0], [2.0, 7.0]]")
 
 
 def test_a_broken_file_is_explained(page):

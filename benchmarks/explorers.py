@@ -1,6 +1,6 @@
-"""How long it takes from a click or a key to the sound, in a real JupyterLab with a real model behind the instruments.
+"""How long it takes from a click or a key to the sound, in a real JupyterLab with a real model behind the explorers.
 
-    python benchmarks/instruments.py [--model mel_2bar] [--times 20]
+    python benchmarks/explorers.py [--model mel_2bar] [--times 20]
 
 Measured on the page: from the time stamp of the browser's event to the time at which the synthesiser begins with the
 melody that Python has decoded (a rest at its beginning does not count). What the sound card adds is not in it. Needs
@@ -25,7 +25,7 @@ from mvae_lib.latent.attribute_vectors import fit_attribute_vectors
 from mvae_lib.music.attributes import ATTRIBUTES
 from mvae_lib.data.folk import folk_melodies
 from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.latent.interpolation import encode_all
+from mvae_lib.latent import encode_all
 from mvae_lib.pretrained import load_pretrained
 from mvae_lib.evaluation.projections import fit_pca
 torch.set_num_threads(1)
@@ -40,43 +40,43 @@ CELLS = {
     "mvae-pad": "MelodyPad([a, b, c, d], encode, model.decode)",
 }
 
-# Notes the time of each event, and when its first note is to sound; each answer of Python is counted as well.
+# Notes the time of each event, and when its first note is to sound; each response of Python is noted as well.
 LISTEN = """(name) => {
     const synthesiser = mvae.speakers();
     globalThis.heard = { event: null, sound: null };
     if (!synthesiser.listens) {
-        const strike = synthesiser.strike.bind(synthesiser);
+        const noteOn = synthesiser.noteOn.bind(synthesiser);
         synthesiser.listens = true;
-        synthesiser.strike = (note, when, seconds) => {
-            if (heard.event !== null && heard.sound === null && heard.answered) {
+        synthesiser.noteOn = (note, when, seconds) => {
+            if (heard.event !== null && heard.sound === null && heard.responded) {
                 const start = when - (note.start * 60) / 120;
                 heard.sound = performance.now() + 1000 * Math.max(start - synthesiser.context.currentTime, 0);
             }
-            return strike(note, when, seconds);
+            return noteOn(note, when, seconds);
         };
     }
     const element = document.querySelector(name);
-    const note = (event) => (heard = { event: event.timeStamp, sound: null, answered: false });
+    const note = (event) => (heard = { event: event.timeStamp, sound: null, responded: false });
     globalThis.notes?.forEach(([type]) => document.removeEventListener(type, globalThis.noting, true));
     globalThis.noting = note;
     globalThis.notes = [["pointerdown"], ["keydown"]];
     notes.forEach(([type]) => document.addEventListener(type, note, true));
-    const instrument = element.instrument;
-    if (!instrument.watched) {
-        const show = instrument.show.bind(instrument);
-        instrument.watched = true;
-        instrument.show = (answer, wish) => {
-            heard.answered = true;
-            show(answer, wish);
+    const explorer = element.explorer;
+    if (!explorer.watched) {
+        const show = explorer.show.bind(explorer);
+        explorer.watched = true;
+        explorer.show = (response, request) => {
+            heard.responded = true;
+            show(response, request);
         };
     }
-    instrument.ui.player.pause();
-    instrument.ui.player.seek(0);
+    explorer.ui.player.pause();
+    explorer.ui.player.seek(0);
 }"""
 
 
 def main() -> int:
-    """Parses the command line, measures each instrument, prints a table."""
+    """Parses the command line, measures each explorer, prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mel_2bar")
     parser.add_argument("--times", type=int, default=20)
@@ -97,7 +97,7 @@ def main() -> int:
             if errors:
                 print("\n".join(errors), file=sys.stderr)
                 return 1
-            print("| instrument | click or key to sound, median | slowest |\n|---|---|---|")
+            print("| explorer | click or key to sound, median | slowest |\n|---|---|---|")
             for name in CELLS:
                 times = [measure(page, name, turn) for turn in range(arguments.times + 1)][1:]
                 print(f"| {name} | {median(times):.0f} ms | {max(times):.0f} ms |")

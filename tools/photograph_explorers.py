@@ -1,6 +1,6 @@
-"""Takes the pictures of the instruments that the README shows, with the shipped model behind them.
+"""Takes the pictures of the explorers that the README shows, with the shipped model behind them.
 
-    python tools/photograph_instruments.py [docs/instruments]
+    python tools/photograph_explorers.py [docs/explorers]
 
 Needs playwright and a chromium on the PATH.
 """
@@ -24,26 +24,26 @@ from mvae_lib.latent.interpolation import encode_all
 from mvae_lib.music.attributes import ATTRIBUTES
 from mvae_lib.pretrained import load_pretrained
 from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.widgets.explorers.base import Instrument
+from mvae_lib.widgets.explorers.base import Explorer
 
 WIDTH, COLOURS = 760, 64  # 64 colours: a third of the bytes, and no difference that an eye sees
 
 
 CONNECT = """(name) => {
     const element = document.querySelector(name);
-    element.ask = async (wish) => element.take(await python(wish));
-    element.instrument.build();
+    element.sendRequest = async (request) => element.receive(await python(request));
+    element.explorer.build();
 }"""
-PLAYS = "(name) => document.querySelector(name).instrument.ui.player.position > 1.6"
+PLAYS = "(name) => document.querySelector(name).explorer.ui.player.position > 1.6"
 
 
-def response(instrument: Instrument, request: dict) -> dict:
+def response(explorer: Explorer, request: dict) -> dict:
     """What the kernel would send back."""
-    instrument.request = request
-    return instrument.response
+    explorer.request = request
+    return explorer.response
 
 
-def instruments() -> dict[str, Instrument]:
+def explorers() -> dict[str, Explorer]:
     """One of each kind, on melodies that the model has not learned from."""
     torch.set_num_threads(1)
     model, train = load_pretrained("mel_2bar"), folk_melodies(2, "train").sample(6000, seed=0)
@@ -68,27 +68,27 @@ def instruments() -> dict[str, Instrument]:
 
 def main() -> int:
     """Writes map.png, blender.png, mixer.png and pad.png to the folder."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/instruments")
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/explorers")
     if reason := why_no_browser():
         print(f"cannot drive a browser: {reason}", file=sys.stderr)
         return 2
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser, tempfile.TemporaryDirectory() as temporary:
-        for name, instrument in instruments().items():
+        for name, explorer in explorers().items():
             html = Path(temporary) / f"{name}.html"
-            body = instrument._repr_mimebundle_()[0]["text/html"]
+            body = explorer._repr_mimebundle_()[0]["text/html"]
             html.write_text(f"<!doctype html><meta charset=utf-8><body>{body}", encoding="utf-8")
             page = browser.new_page(viewport={"width": WIDTH + 16, "height": 800})
             page.goto(html.as_uri())
-            page.expose_function("python", partial(response, instrument))
-            page.evaluate(CONNECT, instrument.element)
-            element = page.locator(instrument.element)
+            page.expose_function("python", partial(response, explorer))
+            page.evaluate(CONNECT, explorer.element)
+            element = page.locator(explorer.element)
             if name in ("map", "pad"):
                 box = element.locator("canvas.canvas").bounding_box()
                 page.mouse.click(box["x"] + 0.37 * box["width"], box["y"] + 0.42 * box["height"])
             else:
                 element.locator("input[type=range]").first.fill("0.5")
-            page.wait_for_function(PLAYS, arg=instrument.element)
+            page.wait_for_function(PLAYS, arg=explorer.element)
             path = folder / f"{name}.png"
             element.screenshot(path=path)
             Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)

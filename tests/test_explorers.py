@@ -1,4 +1,4 @@
-"""The instruments from Python: what they put on the page, and what they answer, with a decoder made by hand."""
+"""The explorers from Python: what they put on the page, and how they respond, with a decoder made by hand."""
 
 import base64
 import io
@@ -12,15 +12,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from test_widgets import VISION, cielab, contrast, luminance
+from test_widgets import DUO, DUO_NOTES, DUO_TOKENS, VISION, cielab, contrast, luminance
 
+from mvae_lib.latent import lerp
 from mvae_lib.latent.attribute_vectors import AttributeVector
-from mvae_lib.latent.interpolation import lerp
 from mvae_lib.music.melody import Note, note_on
 from mvae_lib.music.midi import notes_to_midi
 from mvae_lib.plots import palette
 from mvae_lib.widgets.explorers import AttributeMixer, Blender, LatentMap, MelodyPad
-from mvae_lib.widgets.explorers.page import FIRST_LETTER, SERIES, clip, instrument_module, instrument_script
+from mvae_lib.widgets.explorers.page import FIRST_LETTER, SERIES, clip, explorer_module, explorer_script
+from mvae_lib.widgets.explorers.pictures import short
 
 KINDS = ("mvae-map", "mvae-blender", "mvae-mixer", "mvae-pad")
 # A vector is at home where it is a melody: z [B, 2] -> the pitches of the notes on the first beat of either bar.
@@ -75,23 +76,23 @@ def a_mixer(**more) -> AttributeMixer:
     return AttributeMixer(melody(2, 3), encode, decode, VECTORS, MEASURES, **more)
 
 
-INSTRUMENTS = (a_map, a_blender, a_mixer, a_pad)
+EXPLORERS = (a_map, a_blender, a_mixer, a_pad)
 
 
-def html_of(instrument) -> str:
-    return instrument._repr_mimebundle_()[0]["text/html"]
+def html_of(explorer) -> str:
+    return explorer._repr_mimebundle_()[0]["text/html"]
 
 
-def page_data(instrument) -> dict:
-    text = re.search(r"data-instrument='([^']*)'", html_of(instrument))[1]
+def page_data(explorer) -> dict:
+    text = re.search(r"data-instrument='([^']*)'", html_of(explorer))[1]
     return json.loads(text.replace("&lt;", "<").replace("&#39;", "'").replace("&amp;", "&"))
 
 
-def send_request(instrument, **request) -> dict:
+def send_request(explorer, **request) -> dict:
     """What the page does: a message that sets the trait."""
-    instrument.set_state({"request": {"n": "abc1", **request}})
-    assert instrument.response["n"] == "abc1"
-    return instrument.response
+    explorer.set_state({"request": {"n": "abc1", **request}})
+    assert explorer.response["n"] == "abc1"
+    return explorer.response
 
 
 def midi_bytes(notes: list[Note]) -> bytes:
@@ -100,10 +101,10 @@ def midi_bytes(notes: list[Note]) -> bytes:
     return buffer.getvalue()
 
 
-def drop(instrument, place: str, name: str, content: bytes) -> dict:
+def drop(explorer, place: str, name: str, content: bytes) -> dict:
     """What the page does with a file: a message of its own with the bytes beside it."""
-    instrument._handle_custom_msg({"place": place, "name": name}, [memoryview(content)])
-    return instrument.response
+    explorer._handle_custom_msg({"place": place, "name": name}, [memoryview(content)])
+    return explorer.response
 
 
 # ---- What all have in common
@@ -124,15 +125,15 @@ def test_a_melody_is_a_text_of_a_letter_a_step():
         clip(np.zeros((2, 4), int))
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_the_page_holds_the_data_that_the_view_gets(make):
-    instrument = make(title="""'quoted' "twice" <b>&amp;</b> </script>""")
-    assert page_data(instrument) == json.loads(json.dumps(instrument.data))
-    assert instrument.get_state()["data"] == instrument.data
-    assert html_of(instrument).count("<script>") == 1
+    explorer = make(title="""'quoted' "twice" <b>&amp;</b> </script>""")
+    assert page_data(explorer) == json.loads(json.dumps(explorer.data))
+    assert explorer.get_state()["data"] == explorer.data
+    assert html_of(explorer).count("<script>") == 1
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_the_mimebundle_has_three_faces_and_is_always_the_same(make):
     data, _ = make()._repr_mimebundle_()
     assert set(data) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
@@ -147,26 +148,26 @@ def test_each_says_in_words_what_it_is():
     assert repr(a_pad()) == "<MelodyPad a pad between a, b, c, d>"
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_where_no_scripts_run_there_is_a_picture_with_words(make):
-    instrument = make()
+    explorer = make()
     picture, alt = re.search(
-        r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]*)">', html_of(instrument)
+        r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]*)">', html_of(explorer)
     ).groups()
     assert ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg")
-    assert alt.endswith(instrument.in_words())
+    assert alt.endswith(explorer.in_words())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_scripts_name_no_other_address_and_close_no_script_early(kind):
-    script = instrument_script(kind)
+    script = explorer_script(kind)
     assert "http" not in script
     assert "</script" not in script
     assert "<!--" not in script
-    assert not any(line.startswith((" ", "//")) or not line for line in instrument_module(kind).splitlines())
+    assert not any(line.startswith((" ", "//")) or not line for line in explorer_module(kind).splitlines())
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_outputs_stay_small(make):
     assert len(html_of(make()).encode()) < 60_000
 
@@ -175,21 +176,21 @@ def test_the_series_are_as_many_on_dark_paper_as_on_light():
     assert len(set(SERIES["dark"])) == len(set(SERIES["light"])) == 5
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_an_error_of_the_decoder_is_shown_and_raised(make):
-    instrument = make()
+    explorer = make()
 
     def broken(z: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("the decoder fell silent")
 
-    instrument._decode = broken
+    explorer._decode = broken
     request = {"x": 0.5, "y": 0.5, "t": 0.5, "way": 0, "strengths": [0.0, 0.0], "n": "1"}
     with pytest.raises(RuntimeError):
-        instrument.set_state({"request": request})
-    assert instrument.response == {"n": "1", "error": "RuntimeError: the decoder fell silent"}
+        explorer.set_state({"request": request})
+    assert explorer.response == {"n": "1", "error": "RuntimeError: the decoder fell silent"}
 
 
-@pytest.mark.parametrize("make", INSTRUMENTS)
+@pytest.mark.parametrize("make", EXPLORERS)
 def test_a_tempo_out_of_range_is_refused(make):
     with pytest.raises(ValueError, match="quarter notes a minute"):
         make(tempo=5)
@@ -231,7 +232,7 @@ def test_the_way_back_from_the_map_can_be_chosen():
     assert latent_map.z.tolist() == [3.0, 8.0]
 
 
-def test_the_same_wish_twice_is_answered_twice():
+def test_the_same_request_twice_gets_two_responses():
     latent_map = a_map()
     latent_map.pick(1)
     once = latent_map.response
@@ -280,7 +281,7 @@ def test_the_strip_goes_from_one_to_the_other_by_each_way():
     assert data["paths"][0][0] == clip(melody(0, 0))
 
 
-def test_the_slider_is_answered_at_any_place():
+def test_the_slider_gets_a_response_at_any_place():
     blender = a_blender()
     assert send_request(blender, t=0.25, way=1)["clip"] == clip(melody(2, 4))
     assert pitches(blender.blend(0.625, "line")) == [5, 10]
@@ -303,7 +304,7 @@ def test_a_dropped_file_becomes_an_end():
 def test_of_several_windows_the_first_is_taken_and_the_page_says_so():
     notes = [Note(60 + bar, 16 * bar, 16 * bar + 4) for bar in range(4)]
     response = drop(a_blender(), "start", "long.mid", midi_bytes(notes))
-    assert response["note"] == "long.mid: taken is the first of its 3 windows of this length."
+    assert response["note"] == "long.mid: this is the first of its 3 windows of this length."
 
 
 @pytest.mark.parametrize(
@@ -422,6 +423,76 @@ def test_a_vector_without_a_measure_is_refused():
         AttributeMixer(melody(0, 0), encode, decode, {})
     with pytest.raises(ValueError, match="no slider third; there are: first, second"):
         a_mixer().mix(third=1.0)
+
+
+# ---- Other music than melodies, and names as they come
+
+
+def duo_decode(z: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(DUO_TOKENS)[None].repeat(len(z), 1, 1)
+
+
+def duo_encode(tokens: np.ndarray) -> torch.Tensor:
+    assert tokens.shape[1:] == DUO_TOKENS.shape
+    return torch.eye(len(tokens), 4)
+
+
+def test_explorers_of_several_tracks_play_their_rolls():
+    settings = {"encode": duo_encode, "decode": duo_decode, "representation": DUO}
+    blender = Blender(DUO_TOKENS, DUO_TOKENS, **settings)
+    pad = MelodyPad([DUO_TOKENS] * 4, **settings)
+    vectors = {"low": AttributeVector(torch.ones(4), 1.0)}
+    mixer = AttributeMixer(
+        DUO_TOKENS, vectors=vectors, measures={"low": lambda tokens: tokens[..., 1].mean(1)}, **settings
+    )
+    latent_map = LatentMap(np.eye(2), torch.eye(2), duo_decode, representation=DUO)
+    blender.blend(0.5), pad.go(0.5, 0.5), mixer.mix(low=0.5), latent_map.pick(1)
+    for explorer in (blender, pad, mixer, latent_map):
+        assert explorer.response["clip"]["notes"] == DUO_NOTES
+        assert explorer.tokens.tolist() == DUO_TOKENS.tolist()
+        assert page_data(explorer) == json.loads(json.dumps(explorer.data))
+        assert not explorer.data.get("reads")  # a MIDI file is read as a melody
+    with pytest.raises(ValueError, match=r"\[steps, 2\]"):
+        Blender(DUO_TOKENS[:, 0], DUO_TOKENS[:, 0], **settings)
+
+
+def picture_texts(explorer) -> list[str]:
+    picture = re.search(r'base64,([^"]*)"', html_of(explorer))[1]
+    return list(ElementTree.fromstring(base64.b64decode(picture)).itertext())
+
+
+@pytest.mark.parametrize("letter", ["\ud800", "\x00", "\x1b"])
+def test_letters_that_cannot_be_shown_are_replaced(letter):
+    name = f"a{letter}b"
+    explorers = [
+        a_map(titles=[name] * 4, title=name, color=[name, "c", "c", "c"], label=name),
+        a_blender(titles=[name, "high"], title=name, ways={name: lerp}),
+        a_pad(titles=[name, "b", "c", "d"], title=name),
+        a_mixer(title=name),
+    ]
+    for explorer in explorers:
+        json.dumps(explorer.data, ensure_ascii=False).encode()
+        assert letter not in html_of(explorer) + repr(explorer)
+        assert "a\ufffdb" in picture_texts(explorer)
+    drop(explorers[1], "start", f"{name}.mid", b"hello")
+    assert explorers[1].response["error"].startswith("a\ufffdb.mid")
+
+
+def test_still_pictures_have_titles_and_legends():
+    assert picture_texts(a_map(title="", color=list("yxyx"), label="kind")) == ["kind", "x", "y"]
+    assert picture_texts(a_map(color=[300.0, 20, 20, 20], label="onsets")) == ["A map", "onsets 20", "300"]
+    assert picture_texts(a_pad(title="A pad")) == ["A pad", "a", "b", "c", "d"]
+
+
+def test_numbers_of_a_legend_have_no_exponent():
+    assert [short(number) for number in (300.0, 0, 3.04, 0.0123, -12.3, 1e-30)] == [
+        "300",
+        "0",
+        "3",
+        "0.012",
+        "-12",
+        "0",
+    ]
 
 
 # ---- Colours of groups
