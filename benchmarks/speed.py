@@ -7,7 +7,8 @@
 All formulations run on the same weights and batches. In each round every one runs once, in turn, so that what else the
 machine does falls on all alike; times are medians over the rounds, and ratios are medians of the rounds' ratios. Each
 row of the Markdown table is printed, and written with `--json FILE`, as soon as it is measured. A precision that the
-device does not support, or a formulation that fails, has words in place of its times.
+device does not support, or a formulation that fails, has words in place of its times. On one CPU thread times are
+process time, otherwise wall time.
 """
 
 import argparse
@@ -103,7 +104,7 @@ def measure(task: Task, calls: dict[str, Callable], precision: str, device: torc
     for name, call in calls.items():
         try:
             seconds(ready(call), device)
-            repeats[name] = math.ceil(SAMPLE_SECONDS / seconds(ready(call), device))
+            repeats[name] = math.ceil(SAMPLE_SECONDS / max(seconds(ready(call), device), 1e-6))
             runs[name] = []
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
