@@ -92,13 +92,18 @@ def decoding(decode: Callable[[torch.Tensor], torch.Tensor], z: torch.Tensor) ->
     return call
 
 
+def supported(precision: str, device: torch.device) -> bool:
+    """Whether the device can run the models in this precision."""
+    return precision != "bf16" or autocast_supported(device)
+
+
 def measure(task: Task, calls: dict[str, Callable], precision: str, device: torch.device, rounds: int) -> Row:
     """All formulations of a task in turn, `rounds` times, after a call of each to warm up."""
 
     def ready(call: Callable) -> Callable[[], None]:
         return lambda: call(autocast(device, precision == "bf16"))
 
-    if precision == "bf16" and not autocast_supported(device):
+    if not supported(precision, device):
         return Row(task, precision, dict.fromkeys(calls, "not supported here"), {})
     runs, repeats, failures = {}, {}, {}
     for name, call in calls.items():
@@ -217,7 +222,8 @@ def main() -> None:
         options.models, options.decode, options.rounds = options.models[:1], options.decode[:1], 3
     torch.backends.cudnn.allow_tf32 = False  # products outside cuDNN are exact as PyTorch stands; so fp32 means fp32
     device = torch.device(options.device)
-    rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items()}
+    # Where bfloat16 is not supported, even one product can take minutes.
+    rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items() if supported(name, device)}
     bandwidth = copy_rate(device)
     speeds = ", ".join(f"{name} {rate / 1e9:,.0f} GFLOP/s" for name, rate in rates.items())
     print(f"{machine(device)}; matrix product: {speeds}; copy: {bandwidth / 1e9:,.1f} GB/s\n\n{HEADER}", flush=True)
