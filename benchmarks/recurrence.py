@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks.yardsticks import milliseconds
 from mvae_lib.models import recurrence
 from mvae_lib.models.config import get_config
 from mvae_lib.models.lstm import LSTM
@@ -100,7 +101,7 @@ def row(name: str, rows: int | str, taken: dict[str, list[float]]) -> str:
     fused, by_hand = taken.values()
     ratios = [a / b for a, b in zip(fused, by_hand, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    best = f"{1000 * min(fused):.3g} | {1000 * min(by_hand):.3g} | x{min(fused) / min(by_hand):.2f}"
+    best = f"{milliseconds(min(fused))} | {milliseconds(min(by_hand))} | x{min(fused) / min(by_hand):.2f}"
     return f"| {name} | {rows} | {best} | x{low:.2f} to x{high:.2f} |"
 
 

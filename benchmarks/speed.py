@@ -28,6 +28,7 @@ from benchmarks.yardsticks import (
     copy_rate,
     decoding_operations,
     matrix_rate,
+    milliseconds,
     seconds,
     training_operations,
     weights_read,
@@ -193,7 +194,7 @@ def lines_of(row: Row, in_fp32: Row, rates: dict[str, float], bandwidth: float, 
 
 
 def _milliseconds(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{1000 * value:.3g}"
+    return value if isinstance(value, str) else milliseconds(value)
 
 
 def machine(device: torch.device) -> str:

@@ -30,6 +30,11 @@ def seconds(call: Callable[[], object], device: torch.device, calls: int = 1) ->
     return (clock() - start) / calls
 
 
+def milliseconds(value: float) -> str:
+    """Seconds as milliseconds, to three digits."""
+    return f"{1000 * value:,.0f}" if value >= 0.1 else f"{1000 * value:.3g}"
+
+
 def wait(device: torch.device) -> None:
     """Until the device has done what it was told to; a CPU always has."""
     if device.type == "cuda":
