@@ -17,13 +17,22 @@ BACKWARD = 2  # the backward pass has two products for each one of the forward p
 
 
 def seconds(call: Callable[[], object], device: torch.device, calls: int = 1) -> float:
-    """How long `calls` calls take, each; on a GPU up to the end of its work."""
+    """Seconds of each of `calls` calls; on a GPU up to the end of its work.
+
+    On one CPU thread it is process time, which does not count what other programs take; else it is wall time.
+    """
+    clock = time.process_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     wait(device)
-    start = time.perf_counter()
+    start = clock()
     for _ in range(calls):
         call()
     wait(device)
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
+
+
+def milliseconds(value: float) -> str:
+    """Seconds as milliseconds, to three digits."""
+    return f"{1000 * value:,.0f}" if value >= 0.1 else f"{1000 * value:.3g}"
 
 
 def wait(device: torch.device) -> None:

@@ -1,16 +1,21 @@
 """What the benchmarks compare has to be the same thing, and what they hold it against has to be counted right."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks import recurrence as benchmark
 from benchmarks import speed
 from benchmarks.reference_port import PlainPort, ReferenceLoop
 from benchmarks.yardsticks import decoding_operations, training_operations, weights_read
+from mvae_lib.models import recurrence
 from mvae_lib.models.config import ModelConfig, get_config
 from mvae_lib.models.cuda_graph import GraphedDecoder
 from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.models.precision import cpu_autocast_supported
 
 FLAT = ModelConfig(
     steps=8, vocab_sizes=(9,), z_size=4, encoder_units=5, encoder_layers=2, decoder_units=6, per_step_z=True
@@ -78,17 +83,83 @@ def test_operations_of_a_small_decoder_as_counted_by_hand():
     assert decoding_operations(model) == 2 * weights_read(model)
 
 
-def test_the_command_prints_a_row_for_each_task_and_precision(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def quick_speed(tmp_path, monkeypatch):
+    """Runs the command on tiny samples, and returns the path of its JSON file."""
     monkeypatch.setattr(speed, "SAMPLE_SECONDS", 1e-4)
     monkeypatch.setattr(speed, "matrix_rate", lambda device, dtype: 1e9)
     monkeypatch.setattr(speed, "copy_rate", lambda device: 1e9)
-    options = ["--models", "mel_2bar", "--batch", "2", "--decode", "1", "2", "--rounds", "1"]
-    monkeypatch.setattr("sys.argv", ["speed", *options, "--json", str(tmp_path / "speed.json")])
-    speed.main()
-    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| mel_2bar")]
+
+    def run(*options: str) -> Path:
+        path = tmp_path / "speed.json"
+        monkeypatch.setattr(
+            "sys.argv", ["speed", "--models", "mel_2bar", "--batch", "2", *options, "--json", str(path)]
+        )
+        speed.main()
+        return path
+
+    return run
+
+
+def printed_rows(capsys) -> list[str]:
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith("| mel_2bar")]
+
+
+def test_the_command_prints_a_row_for_each_task_and_precision(quick_speed, capsys):
+    path = quick_speed("--decode", "1", "2", "--rounds", "1")
+    rows = printed_rows(capsys)
     assert len(rows) == 3 * 2
-    assert all(row.count("| x") == 3 for row in rows)
-    assert '"reference"' in (tmp_path / "speed.json").read_text(encoding="utf-8")
+    supported = {"fp32": True, "bf16": cpu_autocast_supported()}
+    for row in rows:
+        assert row.count("| x") == (3 if supported[row.split(" | ")[3]] else 0)
+    assert '"reference"' in path.read_text(encoding="utf-8")
+
+
+def test_a_precision_that_the_cpu_does_not_support_is_named_in_words(quick_speed, capsys, monkeypatch):
+    monkeypatch.setattr(speed, "autocast_supported", lambda device: False)
+    path = quick_speed("--quick")
+    rows = printed_rows(capsys)
+    assert [row.count("not supported here") for row in rows] == [0, 3, 0, 3]  # training step and decoding
+    assert [len(row["samples_s"]) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]] == [3, 0, 3, 0]
+
+
+def test_a_formulation_that_fails_leaves_the_others_and_the_rows_before_it(quick_speed, capsys, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr(PlainPort, "decode", fail)
+    monkeypatch.setattr(speed, "autocast_supported", lambda device: False)
+    quick_speed("--quick")
+    training, _, decoding, _ = printed_rows(capsys)
+    assert "failed" not in training and training.count("| x") == 3
+    assert decoding.count("| failed |") == 1 and decoding.count("| x") == 2
+
+
+def test_each_row_is_printed_and_written_as_soon_as_it_is_measured(quick_speed, capsys, monkeypatch, tmp_path):
+    measure = speed.measure
+
+    def stopped_at_decoding(task, *rest):
+        if task.name == "decoding":
+            raise KeyboardInterrupt
+        return measure(task, *rest)
+
+    monkeypatch.setattr(speed, "measure", stopped_at_decoding)
+    with pytest.raises(KeyboardInterrupt):
+        quick_speed("--quick")
+    assert len(printed_rows(capsys)) == 2
+    assert len(json.loads((tmp_path / "speed.json").read_text(encoding="utf-8"))["rows"]) == 2
+
+
+def test_the_two_ways_of_the_recurrence_are_compared_in_turn_and_the_rule_is_put_back(monkeypatch):
+    taken = []
+    for name in ("_fused", "_by_hand"):
+        way = getattr(recurrence, name)
+        monkeypatch.setattr(recurrence, name, lambda *a, way=way, name=name: (taken.append(name), way(*a))[1])
+    rule, shape = recurrence.pays, benchmark.Shape("small", 2, 3, 4, conditioning=5)
+    samples = benchmark.compare(benchmark.lstm_call(shape), rounds=2, threads=1)
+    assert taken == ["_fused", "_by_hand"] * 3  # a round to warm up, and two that count
+    assert [len(times) for times in samples.values()] == [2, 2]
+    assert recurrence.pays is rule
 
 
 def test_a_graph_off_a_gpu_is_refused(model):

@@ -58,20 +58,23 @@ def test_by_hand_and_fused_agree_in_numbers_and_gradients(case):
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize(("rows", "way"), [(3, "_fused"), (4, "_by_hand"), (5, "_by_hand")])
-def test_the_number_of_rows_decides_which_way_is_taken(monkeypatch, rows, way):
+@pytest.mark.parametrize(
+    ("rows", "conditioned_steps", "way"),
+    [(255, 1, "_fused"), (256, 1, "_by_hand"), (256, 2, "_fused"), (256, 0, "_fused")],
+)
+def test_many_rows_with_a_conditioning_that_all_steps_share_go_by_hand(monkeypatch, rows, conditioned_steps, way):
     taken = []
-    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", 4)
     for name in ("_fused", "_by_hand"):
         monkeypatch.setattr(recurrence, name, lambda *_, name=name: taken.append(name))
-    recurrence.read_tokens(LSTM(7, 4), torch.ones(rows, 2), (7,))
+    conditioning = torch.ones(rows, conditioned_steps, 3) if conditioned_steps else None
+    recurrence.read_tokens(LSTM(7 + 3, 4), torch.ones(rows, 2), (7,), conditioning)
     assert taken == [way]
 
 
-@pytest.mark.parametrize("rows_by_hand", [0, 99], ids=["by hand", "nn.LSTM"])
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "nn.LSTM"])
 @pytest.mark.parametrize("case", ["of three tracks", "of two layers", "an encoder's of two layers"])
-def test_the_gradient_can_be_differentiated_again(case, rows_by_hand, monkeypatch):
-    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", rows_by_hand)
+def test_the_gradient_can_be_differentiated_again(case, by_hand, monkeypatch):
+    monkeypatch.setattr(recurrence, "pays", lambda *_: by_hand)
     case, generator = CASES[case], torch.Generator().manual_seed(0)
     vocab_sizes, layers, both = case["vocab_sizes"], case["layers"], case["both"]
     lstm = LSTM(sum(vocab_sizes) + case["conditioning"], 2, layers, both, generator).double()
@@ -88,10 +91,10 @@ def test_the_gradient_can_be_differentiated_again(case, rows_by_hand, monkeypatc
     assert torch.autograd.gradgradcheck(hidden, [conditioning.requires_grad_(), *lstm.parameters()])
 
 
-@pytest.mark.parametrize("rows_by_hand", [0, 99], ids=["by hand", "nn.LSTM"])
-def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, rows_by_hand):
+@pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "nn.LSTM"])
+def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, by_hand):
     """WGAN-GP's term: it asks for the gradient of a gradient, and for a gradient of the weights from both at once."""
-    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", rows_by_hand)
+    monkeypatch.setattr(recurrence, "pays", lambda *_: by_hand)
     generator = torch.Generator().manual_seed(0)
     lstm = LSTM(7 + 3, 4, generator=generator)
     z = torch.randn(2, 1, 3, generator=generator, requires_grad=True)
@@ -101,12 +104,12 @@ def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, rows
         score = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3], [6, 0, 7]]), (7,), z).final.sum()
         (slope,) = torch.autograd.grad(score, z, create_graph=True)
         loss = score + (slope.square().sum() - 1) ** 2
-        gradients.append(torch.autograd.grad(loss, lstm.weight_hh_l0)[0].double())
-    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+        gradients += torch.autograd.grad(loss, lstm.weight_hh_l0)
+    torch.testing.assert_close(gradients[0].double(), gradients[1], atol=1e-5, rtol=1e-4)
 
 
 def test_gradients_can_be_taken_twice_from_one_pass(monkeypatch):
-    monkeypatch.setattr(recurrence, "ROWS_BY_HAND", 0)
+    monkeypatch.setattr(recurrence, "pays", lambda *_: True)
     lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
     hidden = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,))
     first = torch.autograd.grad(hidden.final.sum(), lstm.weight_hh_l0, retain_graph=True)[0]

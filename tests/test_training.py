@@ -11,6 +11,7 @@ import torch
 from mvae_lib.data.folk import random_transpose
 from mvae_lib.models.config import ModelConfig, TrainingConfig
 from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.models.precision import cpu_autocast_supported
 from mvae_lib.music.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
 from mvae_lib.music.representation import MELODY
 from mvae_lib.training.loop import (
@@ -342,7 +343,7 @@ def test_autocast_changes_the_last_digits_only_and_keeps_the_weights_in_full():
     full, mixed = new_run(autocast=False), new_run(autocast=True)
     a, b = next(train(full, show_progress=False)), next(train(mixed, show_progress=False))
     distortion, other = a.metrics["distortion"], b.metrics["distortion"]
-    assert other != distortion
+    assert (other != distortion) == cpu_autocast_supported()  # where it is not, float32 is what ran
     assert other == pytest.approx(distortion, rel=0.02)
     assert b.gradient_norm == pytest.approx(a.gradient_norm, rel=0.05)
     assert all(tensor.dtype == torch.float32 for tensor in weights_of(mixed).values())

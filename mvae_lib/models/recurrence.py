@@ -1,11 +1,11 @@
-"""`nn.LSTM` over one-hot tokens, with fewer operations where that pays: a speed-up that readers can skip.
+"""One call of `nn.LSTM` over one-hot tokens, by fewer operations where that pays. A reader of the models can skip it.
 
-`read_tokens` gives what `_fused` gives, and `_fused` is one call of `nn.LSTM`. Two things that `nn.LSTM` does not know:
-the product of the input weights with a one-hot vector is one of their columns, and an input that is the same at every
-step needs to be projected once. `_by_hand` uses both. It also writes the gates in place, where they later become their
-own gradients, and takes the gradient of the recurrent weights in one product after the loop. Against that, each step
-costs some fifteen calls from Python, so it pays only where one call has many rows: all bars of all sequences at once.
-`python -m benchmarks.recurrence` measures both; its table is in `benchmarks/README.md`.
+`read_tokens` computes what `_fused` computes, and `_fused` is a call of `nn.LSTM`. `nn.LSTM` does not know that the
+product of the input weights with a one-hot vector is one of their columns, and that an input which is the same at every
+step needs to be projected only once. `_by_hand` uses both. It also writes the gates in place, where they later become
+their own gradients, and takes the gradient of the recurrent weights in one product after the loop. Against that, each
+step costs some fifteen calls from Python. `pays` says where the one outweighs the other; `python -m
+benchmarks.recurrence` measures it, and the table that decided it is in `benchmarks/README.md`.
 
 Chapter: 07. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.
 """
@@ -44,10 +44,20 @@ def read_tokens(
     zeros; `conditioning`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where it is the same at every step;
     `state`: None for zeros, which is what a bidirectional LSTM starts from.
     """
-    weight = lstm.weight_ih_l0
-    if len(tokens) < ROWS_BY_HAND or weight.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
-        return _fused(lstm, one_hot(tokens, vocab_sizes, weight.dtype), conditioning, state)
-    return _by_hand(lstm, tokens, vocab_sizes, conditioning, state)
+    if pays(tokens, conditioning):
+        return _by_hand(lstm, tokens, vocab_sizes, conditioning, state)
+    return _fused(lstm, one_hot(tokens, vocab_sizes, lstm.weight_ih_l0.dtype), conditioning, state)
+
+
+def pays(tokens: Tensor, conditioning: Tensor | None) -> bool:
+    """Whether `_by_hand` was at least 1.3 times as fast, on one thread and on two, with AVX2 and with AVX-512.
+
+    That is: on a CPU in full precision, with many rows and a conditioning that is the same at every step. The core
+    decoder of a hierarchical model is of this kind, with all bars of all sequences in one batch.
+    """
+    full_precision_cpu = tokens.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    alike = conditioning is not None and conditioning.shape[1] == 1
+    return full_precision_cpu and alike and len(tokens) >= ROWS_BY_HAND
 
 
 def _fused(lstm: LSTM, vectors: Tensor, conditioning: Tensor | None, state: State | None) -> Hidden:
