@@ -107,10 +107,8 @@ def sample(
     checkpoint: Path, n: int, temperature: float | None, top_p: float | None, seed: int, out: Path, wav: bool
 ) -> None:
     """Write `n` windows decoded from samples of the prior."""
-    model, kind, _ = _load(checkpoint)
-    generator = torch.Generator().manual_seed(seed)
-    options = {"temperature": temperature, "top_p": top_p}
-    stems = _numbered("sample", n)
+    (model, kind, _), generator = _load(checkpoint), torch.Generator().manual_seed(seed)
+    stems, options = _numbered("sample", n), {"temperature": temperature, "top_p": top_p}
     for first in range(0, n, _BATCH):
         batch = stems[first : first + _BATCH]
         _write(model.sample(len(batch), generator, **options), batch, kind, out, wav)
