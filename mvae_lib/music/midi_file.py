@@ -20,7 +20,7 @@ import numpy as np
 from mvae_lib.music.formats import name_format
 from mvae_lib.music.midi_track import Damage, Metre, Tempo, Track
 
-# What lies above these limits is refused. Within them the worst files took 2 seconds and, Python included, 120 MB.
+# What lies above these limits is refused. Within them the worst took 1 s of processor time and 120 MB in all.
 MAX_BYTES = 2**20
 MAX_TRACKS = 256
 MAX_INSTRUMENTS = 512  # an instrument is what one track plays on one channel
