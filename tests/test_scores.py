@@ -282,6 +282,7 @@ def zipped(name: str, data: bytes) -> bytes:
         b"<score-partwise>",
         b"<score-partwise/>",
         CLARINET.format(measures="").encode(),
+        CLARINET.format(measures=measure(1, "C1e9 D", attributes())).encode(),
         CLARINET.format(measures=measure(1, "C D E", attributes(3, 4))).encode(),
         CLARINET.format(measures=measure(1, "C", attributes()).replace("<duration>2", "<duration>x")).encode(),
         b'<!DOCTYPE a [<!ENTITY a "'

@@ -7,6 +7,7 @@ Chapter: 01.
 """
 
 import io
+import re
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from mvae_lib.music.notation import tokens_to_stream
 __all__ = ["ScoreError", "ScoreWindows", "read_musicxml", "stream_to_tokens", "tokens_to_stream"]
 
 MAX_BYTES = 20_000_000  # of MusicXML text
+MAX_QUARTERS = 40_000  # of all parts together: music21 walks through silence step by step
 
 
 class ScoreError(ValueError):
@@ -108,8 +110,13 @@ def _parsed(path: str | Path) -> tuple[stream.Score, list[str]]:
             data = _unpacked(data)
         if len(data) > MAX_BYTES:
             raise ScoreError(f"it has more than {MAX_BYTES:,} bytes")
-        if (root := ElementTree.fromstring(data).tag) != "score-partwise":
-            raise ScoreError(f"it is XML, but not MusicXML in parts: its root is <{root[:40]}>, not <score-partwise>")
+        root = ElementTree.fromstring(data)
+        if root.tag != "score-partwise":
+            raise ScoreError(
+                f"it is XML, but not MusicXML in parts: its root is <{root.tag[:40]}>, not <score-partwise>"
+            )
+        if _sum(root, "duration") > MAX_QUARTERS * max(1.0, _sum(root, "divisions")):
+            raise ScoreError(f"it is longer than {MAX_QUARTERS:,} quarter notes")
         importer = MusicXMLImporter()
         importer.xmlText = data
         with warnings.catch_warnings(record=True) as lost:
@@ -128,6 +135,15 @@ def _parsed(path: str | Path) -> tuple[stream.Score, list[str]]:
         return importer.stream.expandRepeats(), reasons
     except Exception as error:  # as above
         return importer.stream, [*reasons, f"its repeats are not played out ({str(error)[:100]})"]
+
+
+def _sum(root: ElementTree.Element, name: str) -> float:
+    """The numbers in all elements of a name, added up; what is no number is passed over."""
+    return sum(
+        float(element.text)
+        for element in root.iter(name)
+        if re.fullmatch(r"\d+(\.\d+)?(e\d{1,3})?", element.text or "")
+    )
 
 
 def _unpacked(data: bytes) -> bytes:
