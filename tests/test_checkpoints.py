@@ -3,8 +3,10 @@
 As a program (`python test_checkpoints.py FOLDER STOP_AT`), this file is the run that the tests kill.
 """
 
+import errno
 import hashlib
 import json
+import math
 import os
 import pickle
 import shutil
@@ -19,11 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import load_file, save
 
 from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig
 from mvae_lib.models.musicvae import MusicVAE
+from mvae_lib.training import storage
 from mvae_lib.training.checkpoints import (
     CheckpointError,
     CheckpointMetadata,
@@ -479,3 +483,118 @@ def test_another_configuration_than_asked_for_is_refused_and_the_difference_name
 
 if __name__ == "__main__":
     run_until_stopped(Path(sys.argv[1]), int(sys.argv[2]))
+
+
+# ---- what a damaged machine or a damaged run may leave
+
+
+@pytest.mark.parametrize("where", ["weights", "run"])
+def test_a_tensor_that_is_not_finite_is_refused_by_its_name(folder, where):
+    path = file_of(folder, where)
+    tensors = safetensors.torch.load(path.read_bytes())
+    name = next(name for name, tensor in tensors.items() if tensor.is_floating_point() and tensor.ndim == 2)
+    tensors[name][0, 0] = math.nan
+    put(folder, where, safetensors.torch.save(tensors))
+    refused(folder, "NaN or infinity", name)
+
+
+def test_a_run_that_holds_nan_does_not_replace_the_checkpoint_before_it(folder):
+    run = resume(folder, TOKENS)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with torch.no_grad():
+        run.model.encoder.mu.weight[0, 0] = math.inf
+    with pytest.raises(ValueError, match=r"encoder\.mu\.weight"):
+        save_checkpoint(folder, run, "tiny")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (alter(10**30, "seed"), "'seed' must lie in 0 to"),
+        (alter(-1, "seed"), "'seed' must lie in 0 to"),
+        (alter(-3, "update"), "'update' must lie in 0 to"),
+        (alter(10**12, "configuration", "model", "z_size"), "z_size must lie in 1 to"),
+        (alter(10**6, "configuration", "model", "encoder_layers"), "encoder_layers must lie in 1 to"),
+        (alter(-1.0, "configuration", "training", "learning_rate"), "learning_rate must lie in 0 to"),
+        (alter(0, "configuration", "training", "batch"), "batch must lie in 1 to"),
+        (alter(math.inf, "configuration", "training", "learning_rate"), "Infinity is no number in JSON"),
+        (alter(math.nan, "configuration", "training", "max_beta"), "NaN is no number in JSON"),
+        (alter([[2, 0]], "configuration", "training", "curriculum"), "each stage of a curriculum"),
+        (alter("Mamba", "model_class"), "none of MusicVAE, VAE"),
+    ],
+)
+def test_values_out_of_their_range_are_refused(folder, change, reason):
+    edit(folder, change)
+    refused(folder, reason)
+
+
+def test_json_that_is_nested_too_deeply_is_refused(folder):
+    (folder / "checkpoint.json").write_text("[" * 100_000 + "]" * 100_000, encoding="utf-8")
+    refused(folder, "nested too deeply")
+
+
+def test_a_state_of_the_random_numbers_that_is_all_zeros_is_refused(folder):
+    tensors = safetensors.torch.load(file_of(folder, "run").read_bytes())
+    tensors["generator"] = torch.zeros_like(tensors["generator"])
+    put(folder, "run", safetensors.torch.save(tensors))
+    refused(folder, "state of the random numbers")
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_it_and_says_so(folder, monkeypatch):
+    run = resume(folder, TOKENS)
+    advance(run, 1)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    written = []
+    whole = storage.write_whole
+
+    def until_full(path, data, **options):
+        if len(written) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        whole(path, data, **options)
+
+    monkeypatch.setattr(storage, "write_whole", until_full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        save_checkpoint(folder, run, "tiny")
+    assert error.value.filename == str(folder) and "before it, which is whole" in str(error.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert resume(folder, TOKENS).update == 2
+
+
+def test_a_checkpoint_of_the_first_format_is_read_under_todays_names(tmp_path):
+    """The tensors have not changed since; their names, and some keys of the configuration, have."""
+    config = replace(CONFIGURATION.model, per_step_z=True, scaled_init=True)
+    run = start_run(MusicVAE(config, torch.Generator().manual_seed(0)), TOKENS, CONFIGURATION.training, 1)
+    advance(run, 2)
+    save_checkpoint(tmp_path, run, "tiny")
+    old = {"z_projections": "z_maps", "start.linear.": "start.dense."}
+    keys = {
+        "vocab_sizes": "heads",
+        "per_step_z": "z_per_step",
+        "per_bar_z": "z_per_bar",
+        "scaled_init": "balanced_start",
+    }
+    for kind in ("weights", "run"):
+        tensors = safetensors.torch.load(file_of(tmp_path, kind).read_bytes())
+        for new, first in old.items():
+            tensors = {name.replace(new, first): tensor for name, tensor in tensors.items()}
+        put(tmp_path, kind, safetensors.torch.save(tensors))
+
+    def as_first_format(data):
+        data["format"] = "mvae_lib checkpoint 1"
+        del data["model_class"]
+        model = data["configuration"]["model"]
+        for new, first in keys.items():
+            model[first] = model.pop(new)
+        for later in ("representation", "chrono_init"):
+            del model[later]
+        for later in ("curriculum", "cooldown"):
+            del data["configuration"]["training"][later]
+
+    edit(tmp_path, as_first_format)
+    again = resume(tmp_path, TOKENS)
+    assert_same_weights(again.model, run.model)
+    advance(run)
+    advance(again)
+    assert_same_weights(again.model, run.model)

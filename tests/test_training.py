@@ -15,6 +15,7 @@ from mvae_lib.models.precision import cpu_autocast_supported
 from mvae_lib.music.melody import FIRST_NOTE_ON, NO_EVENT, NOTE_OFF, VOCABULARY, is_note_on
 from mvae_lib.music.representation import MELODY
 from mvae_lib.training.loop import (
+    TrainingError,
     _batch_rows,
     cut_windows,
     fingerprint,
@@ -390,3 +391,13 @@ def test_a_fingerprint_tells_windows_apart_and_not_their_integer_types():
     other[3, 5] += 1
     assert fingerprint(tokens) == fingerprint(tokens.astype(np.int64)) == fingerprint(torch.from_numpy(tokens))
     assert len({fingerprint(t) for t in (tokens, other, tokens[::-1], tokens.reshape(3, 32))}) == 4
+
+
+def test_training_stops_where_one_update_after_another_is_dropped():
+    run = new_run(replace(TRAINING, updates=100, skip_norm=1e-9))
+    before = weights_of(run)
+    seen = []
+    with pytest.raises(TrainingError, match="lower learning rate"):
+        seen += train(run, show_progress=False)
+    assert run.dropped == run.update < 100
+    assert same(weights_of(run), before)
