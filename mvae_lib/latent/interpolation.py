@@ -1,9 +1,9 @@
-"""Places in the latent space: paths through several melodies, planes between them, points of a map.
+"""Points of the latent space: paths through several melodies, planes between them, points of a map.
 
     slerp(z[0], z[1], torch.linspace(0, 1, 7))               # [7, Z], seven points from one melody to another
     slerp(start, end, torch.linspace(0, 1, 7)[:, None])      # [7, B, Z], the same for a batch of pairs
-    path_through(z[:3], steps=4)                             # [9, Z], from the first through the second to the third
-    slice_grid(z[:4], rows=5, columns=5)                     # [5, 5, Z], a melody in each corner
+    piecewise_path(z[:3], steps=4)                           # [9, Z], from the first through the second to the third
+    latent_grid(z[:4], rows=5, columns=5)                    # [5, 5, Z], a melody in each corner
 
 Line and arc themselves (`lerp`, `slerp`) are in `models.interpolate`, since every model interpolates.
 
@@ -34,18 +34,18 @@ def encode_all(model: nn.Module, tokens: np.ndarray, batch: int = 512) -> Poster
 
 
 def piecewise_path(stops: Tensor, steps: int, way: Interpolation = slerp) -> Tensor:
-    """A way through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
+    """A path through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
 
-    Every leg has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
+    Every segment has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
     Raises ValueError for fewer than two stops or less than one step.
     """
     if stops.ndim != 2 or len(stops) < 2:
         raise ValueError(f"a path leads through at least two stops [K, Z], not {[*stops.shape]}")
     if steps < 1:
-        raise ValueError(f"a leg has at least one step, not {steps}")
+        raise ValueError(f"a segment has at least one step, not {steps}")
     t = torch.arange(steps, dtype=stops.dtype, device=stops.device)[:, None] / steps
-    legs = way(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
-    return torch.cat([legs.transpose(0, 1).flatten(0, 1), stops[-1:]])
+    segments = way(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
+    return torch.cat([segments.transpose(0, 1).flatten(0, 1), stops[-1:]])
 
 
 def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolation = slerp) -> Tensor:
@@ -74,8 +74,8 @@ def from_map(points: Tensor, z: Tensor, places: Tensor, neighbours: int = 4) -> 
     """A z for any place of a two-dimensional map: points `[N, D]` of z `[N, Z]`, places `[..., D]` -> `[..., Z]`.
 
     The mean of the `neighbours` nearest points' z, each weighted by one over its squared distance: on a point this is
-    the point's own z. A map has lost most directions; this way back works for every projection, also for those that
-    have no inverse. Raises ValueError where there are fewer points than `neighbours`.
+    the point's own z. A projection loses most directions; this inverse works for every projection, also
+    for those that have none of their own. Raises ValueError where there are fewer points than `neighbours`.
     """
     if not 1 <= neighbours <= len(points):
         raise ValueError(f"{neighbours} neighbours among {len(points)} points: ask for 1 to {len(points)}")
