@@ -7,7 +7,7 @@
 All formulations run on the same weights and batches. In each round every one runs once, in turn, so that what else the
 machine does falls on all alike; times are medians over the rounds, and ratios are medians of the rounds' ratios. Each
 row of the Markdown table is printed, and written with `--json FILE`, as soon as it is measured. A precision that the
-device does not support, or a formulation that fails, has words in place of its times. On one CPU thread times are
+device does not support, or a formulation that fails, has a text in place of its times. On one CPU thread times are
 process time, otherwise wall time.
 """
 
@@ -58,7 +58,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a task in one precision: seconds, or in words why a formulation has none."""
+    """What was measured of a task in one precision: seconds, or as text why a formulation has none."""
 
     task: Task
     precision: str
@@ -115,7 +115,7 @@ def measure(task: Task, calls: dict[str, Callable], precision: str, device: torc
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             failures[name] = "out of memory"
-        except RuntimeError as error:  # one formulation that fails must not cost what the others have taken minutes for
+        except RuntimeError as error:  # one formulation that fails must not discard the measurements of the others
             print(f"{name}, {task.name}, {precision}: {error}", file=sys.stderr)
             failures[name] = "failed"
     for _ in range(rounds):

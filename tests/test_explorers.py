@@ -192,7 +192,7 @@ def test_an_error_of_the_decoder_is_shown_and_raised(make):
 
 @pytest.mark.parametrize("make", EXPLORERS)
 def test_a_tempo_out_of_range_is_refused(make):
-    with pytest.raises(ValueError, match="quarter notes a minute"):
+    with pytest.raises(ValueError, match="quarter notes per minute"):
         make(tempo=5)
     assert make(tempo=90).data["tempo"] == 90
 

@@ -1,4 +1,4 @@
-"""A user's own files from end to end, as a transcript: a folder, training, a kill, going on, listening, measuring.
+"""A user's own files from end to end, as a transcript: a folder, training, a kill, resuming, sampling, measuring.
 
     python tools/own_files_demo.py                # in a temporary folder, with few updates
     python tools/own_files_demo.py --folder demo --updates 400

@@ -87,7 +87,7 @@ class Reader:
         self.unit: Fraction | None = None
         self.signature: dict[str, int] = {}
         # An accidental holds to the end of its bar in its own octave, as in the printed books. (The ABC standard has it
-        # hold in all octaves, unless told otherwise.) A tied note takes its accidental over the bar line.
+        # hold in all octaves, unless a directive says otherwise.) A tied note takes its accidental over the bar line.
         self.accidentals: dict[tuple[str, int], int] = {}
         self.carried: dict[tuple[str, int], int] = {}
         self.tuplet, self.tuplet_left = Fraction(1), 0

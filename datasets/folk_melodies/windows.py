@@ -1,4 +1,4 @@
-"""From a tune to the grid: its bars as played, laid on 16 steps a bar of 4/4, ready to be cut into windows.
+"""From a tune to the grid: its bars as played, placed on 16 steps per bar of 4/4, ready to be cut into windows.
 
 A tune gives one or more *runs*, stretches of whole 4/4 bars without a gap. A run ends where the metre changes or where
 a bar has the wrong length (a slip of the pen: what follows would stand beside its beat). Windows slide over a run by

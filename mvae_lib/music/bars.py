@@ -31,7 +31,7 @@ class Bars:
     per_bar: np.ndarray
     refused: np.ndarray
     base: np.ndarray
-    metres: tuple[str, ...]  # in words: "it is in 3/4 throughout: 12 steps per bar"
+    metres: tuple[str, ...]  # as text: "it is in 3/4 throughout: 12 steps per bar"
     division: int
 
     def place(self, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

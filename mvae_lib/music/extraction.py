@@ -116,7 +116,7 @@ def extract_melodies(
     tokens = np.frombuffer(b"".join(windows), np.uint8).reshape(-1, steps).copy()
     found = Extraction(tokens, tuple(windows.values()), tuple(account.reasons), read.note_ons, used)
     if not windows:
-        raise _nothing(f"{label}: no melody of {bars} bar{'s' if bars > 1 else ''} was found", found)
+        raise _no_melody(f"{label}: no melody of {bars} bar{'s' if bars > 1 else ''} was found", found)
     return found
 
 
@@ -138,7 +138,7 @@ def melody_from_midi(
         longest = max(longest, line.tokens[whole], key=len)
     if not len(longest):
         nothing = Extraction(np.zeros((0, 0), np.uint8), (), tuple(account.reasons), read.note_ons, 0)
-        raise _nothing(f"{label}: no melody was found", nothing)
+        raise _no_melody(f"{label}: no melody was found", nothing)
     return longest.copy()
 
 
@@ -215,7 +215,7 @@ def _covered(line: Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
     return np.searchsorted(first_bars, line.bar, "right") > np.searchsorted(first_bars, line.bar - bars, "right")
 
 
-def _nothing(text: str, found: Extraction) -> NoMelodyError:
+def _no_melody(text: str, found: Extraction) -> NoMelodyError:
     reasons = "; ".join(found.reasons[:MAX_REASONS]) or "it holds no notes"
     more = len(found.reasons) - MAX_REASONS
     error = NoMelodyError(f"{text}; {reasons}" + (f"; and {more} more reasons" if more > 0 else ""))

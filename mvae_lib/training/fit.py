@@ -1,7 +1,7 @@
-"""Training on a data set in one line, which also goes on with what it has begun.
+"""Training on a data set in one line, which also resumes a run.
 
     data = midi_folder("tunes/", bars=2)
-    model = fit("mel_2bar", data, out="runs/mine")       # stopped? the same line again goes on
+    model = fit("mel_2bar", data, out="runs/mine")       # after a stop, the same line resumes
 
 Chapter: 03 on.
 """
@@ -91,7 +91,7 @@ def advance(
 
 
 def losses_of(record: loop.Record) -> dict[str, float]:
-    """What a record tells of the losses, by name, in nats per sequence."""
+    """The losses of a record, by name, in nats per sequence."""
     return {"loss": record.loss, "distortion": record.metrics["distortion"], "rate": record.metrics["rate"]}
 
 

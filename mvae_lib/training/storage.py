@@ -24,7 +24,7 @@ from mvae_lib._files import write_whole
 
 FORMAT = "mvae_lib checkpoint 2"
 _FIRST_FORMAT = "mvae_lib checkpoint 1"
-# What format 1 called otherwise: keys of the model's configuration, and parts of the tensors' names.
+# What has another name in format 1: keys of the model's configuration, and parts of the tensors' names.
 _RENAMED_KEYS = {
     "heads": "vocab_sizes",
     "z_per_step": "per_step_z",

@@ -1,4 +1,4 @@
-"""The player in two forms: `play` for listening, `Player` for what Python drives. Chapter: 00."""
+"""The player in two forms: `play` for output that needs no kernel, `Player` for control from Python. Chapter: 00."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
