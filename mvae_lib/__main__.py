@@ -118,7 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(evaluate, "measure on this folder")
     evaluate.add_argument("--split", choices=SPLITS, default="test", help="which windows (default: %(default)s)")
     evaluate.add_argument(
-        "--draws", type=_whole(1), default=16, metavar="K", help="samples of z per window, for the bounds (%(default)s)"
+        "--samples",
+        type=_whole(1),
+        default=16,
+        metavar="K",
+        help="samples of z per window, for the bounds (%(default)s)",
     )
     evaluate.add_argument(
         "--json", type=Path, dest="json_file", metavar="FILE", help="write the numbers to this file, too"

@@ -78,7 +78,7 @@ def train(
 
 
 def evaluate(
-    checkpoint: Path, data: Path | None, split: str, draws: int, json_file: Path | None, seed: int, device: str
+    checkpoint: Path, data: Path | None, split: str, samples: int, json_file: Path | None, seed: int, device: str
 ) -> None:
     """Print all measures of a model on a whole split, beside the baselines; `data` None: the shipped data."""
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -97,7 +97,7 @@ def evaluate(
     if facts.data_sha256 not in (None, training.fingerprint(learned_from.tokens)):
         print(f"note: {checkpoint} was trained on other windows, which may overlap with this split", file=sys.stderr)
     generator = torch.Generator(device).manual_seed(seed)
-    result = evaluation.evaluate(model, windows, evaluation.fit_baselines(learned_from), generator, k=draws)
+    result = evaluation.evaluate(model, windows, evaluation.fit_baselines(learned_from), generator, k=samples)
     _say(report.table(result))
     if json_file is not None:
         report.save(result, json_file)

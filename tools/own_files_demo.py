@@ -96,7 +96,7 @@ def main() -> None:
             command("sample", "runs/mine", "--n", 2, "--temperature", 0.8, "--out", "new", "--wav"), check=True
         )
         print("\n".join(f"  {path} ({path.stat().st_size:,} bytes)" for path in sorted(Path("new").iterdir())))
-        subprocess.run(command("evaluate", "runs/mine", "--data", "tunes", "--draws", 4), check=True)
+        subprocess.run(command("evaluate", "runs/mine", "--data", "tunes", "--samples", 4), check=True)
         first = sorted(Path("tunes/ryan").iterdir())[0]
         subprocess.run(command("reconstruct", "mel_2bar", first, "--list"), check=True)
         subprocess.run(command("reconstruct", "mel_2bar", first, "--bar", 3, "--out", "reconstructed"), check=True)

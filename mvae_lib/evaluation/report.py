@@ -95,8 +95,8 @@ def table(evaluation: Evaluation) -> str:
             *lines,
             "",
             f"active units: {evaluation.active_units} of {evaluation.z_size}",
-            f"mutual information: {information:.1f} bits, estimated from {evaluation.mutual_information_windows:,} windows "
-            f"(at most {ceiling:.1f} bits)",
+            f"mutual information: {information:.1f} bits, estimated from {evaluation.mutual_information_windows:,} "
+            f"windows (at most {ceiling:.1f} bits)",
         ]
     )
 

@@ -33,7 +33,7 @@ def encode_all(model: nn.Module, tokens: np.ndarray, batch: int = 512) -> Poster
     return Posterior(whole.mu.cpu(), whole.sigma.cpu())
 
 
-def piecewise_path(stops: Tensor, steps: int, way: Interpolation = slerp) -> Tensor:
+def piecewise_path(stops: Tensor, steps: int, interpolation: Interpolation = slerp) -> Tensor:
     """A path through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
 
     Every segment has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
@@ -44,11 +44,11 @@ def piecewise_path(stops: Tensor, steps: int, way: Interpolation = slerp) -> Ten
     if steps < 1:
         raise ValueError(f"a segment has at least one step, not {steps}")
     t = torch.arange(steps, dtype=stops.dtype, device=stops.device)[:, None] / steps
-    segments = way(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
+    segments = interpolation(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
     return torch.cat([segments.transpose(0, 1).flatten(0, 1), stops[-1:]])
 
 
-def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolation = slerp) -> Tensor:
+def latent_plane(corners: Tensor, across: Tensor, down: Tensor, interpolation: Interpolation = slerp) -> Tensor:
     """Points of the surface between melodies: `across` and `down` `[...]`, each 0 to 1 -> `[..., Z]`.
 
     Four corners `[4, Z]` in reading order (top left, top right, bottom left, bottom right), or three `[3, Z]`, of which
@@ -57,17 +57,17 @@ def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolati
     """
     if corners.ndim != 2 or len(corners) not in (3, 4):
         raise ValueError(f"a slice has three or four corners [3 or 4, Z], not {[*corners.shape]}")
-    upper = way(corners[0], corners[1], across)
-    lower = way(corners[2], corners[-1], across)  # of three corners: from the last one to itself
-    return way(upper, lower, down)
+    upper = interpolation(corners[0], corners[1], across)
+    lower = interpolation(corners[2], corners[-1], across)  # of three corners: from the last one to itself
+    return interpolation(upper, lower, down)
 
 
-def latent_grid(corners: Tensor, rows: int, columns: int, way: Interpolation = slerp) -> Tensor:
+def latent_grid(corners: Tensor, rows: int, columns: int, interpolation: Interpolation = slerp) -> Tensor:
     """Evenly spaced points of `latent_plane`: corners `[3 or 4, Z]` -> `[rows, columns, Z]`."""
     down, across = (
         torch.linspace(0, 1, count, dtype=corners.dtype, device=corners.device) for count in (rows, columns)
     )
-    return latent_plane(corners, *torch.meshgrid(across, down, indexing="xy"), way)
+    return latent_plane(corners, *torch.meshgrid(across, down, indexing="xy"), interpolation)
 
 
 def from_map(points: Tensor, z: Tensor, places: Tensor, neighbours: int = 4) -> Tensor:

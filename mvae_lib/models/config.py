@@ -248,7 +248,7 @@ _COURSE = (
     Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORTER)),
     # The same model with beta 0: sigma shrinks to nearly 0, and what is left is an autoencoder.
     Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER | {"updates": 3_000})),
-    # Matched models: they have equally many parameters, so that a difference between them is one of architecture.
+    # Matched models: about equally many parameters, so that a difference between them is one of architecture.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_MATCHED), TrainingConfig(**_LONG)),
     Configuration(
         "mel_16bar_hier",

@@ -1,4 +1,4 @@
-"""A decoder's LSTM one step at a time, each step reads the tokens of the step before.
+"""A decoder's LSTM one step at a time: each step reads the tokens of the step before.
 
 The same numbers as the fused call, for the case in which the next input is not known beforehand. What can be done
 before the first step is done there: the weights are laid out, and what is the same at every step is projected into the

@@ -63,7 +63,7 @@ def leave_one_out(cost: Tensor) -> Tensor:
     A sample's own cost must stay out of its baseline: the two would be correlated, and the estimate biased.
     """
     if len(cost) < 2:
-        raise ValueError("the leave-one-out baseline needs at least 2 samples, not 1")
+        raise ValueError(f"the leave-one-out baseline needs at least 2 samples, not {len(cost)}")
     return (cost.sum(0) - cost) / (len(cost) - 1)
 
 
