@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:  # on a training machine, for the commands that write MIDI
         _leave(2, f"{_PROGRAM} {command}: error: this command needs {error.name}; install it with pip")
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python says nothing at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python prints no error at exit
         sys.exit(_CLOSED_PIPE)
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}; is the path right, may you use it, and is there space left?"
@@ -94,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         "train",
         "train a named configuration on the folk melodies or on your own MIDI files",
         "Windows have as many bars as the configuration asks; the folk melodies have 2 or 16. A run may be stopped at "
-        "any time, by Ctrl-C or otherwise: the same line again goes on from its last checkpoint.",
+        "any time, by Ctrl-C or otherwise: the same command resumes from the last checkpoint.",
     )
-    train.add_argument("name", metavar="NAME", help="a configuration without a control signal (info tells more)")
+    train.add_argument("name", metavar="NAME", help="a configuration without a control signal (see info)")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
     _add_data(train, "train on its training part")
     train.add_argument("--bars", type=_whole(1), metavar="N", help="bars per window (default: as configured)")
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--every", type=_whole(1), default=500, metavar="N", help="updates between two checkpoints (%(default)s)"
     )
-    train.add_argument("--resume", action="store_true", help="go on with the run in DIR, which must be there")
+    train.add_argument("--resume", action="store_true", help="resume the run in DIR, which must exist")
     _add_device(train)
 
     evaluate = command(

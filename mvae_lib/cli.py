@@ -35,7 +35,7 @@ from mvae_lib.training.storage import FACTS
 
 __all__ = ["CheckpointError", "CommandError", "evaluate", "info", "interpolate", "reconstruct", "sample", "train"]
 
-_BATCH = 512  # windows decoded together: more are hardly faster, and so any number fits into memory
+_BATCH = 512  # windows decoded together: larger batches are hardly faster, and memory stays bounded
 _MAX_SOURCES = 8  # columns of an evaluation
 
 

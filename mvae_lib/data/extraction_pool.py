@@ -187,7 +187,7 @@ def _no_windows(error: str) -> FileWindows:
 
 
 def _serve(representation: str, bars: int) -> None:
-    """Read the name of a file a line, write what it gave, until there are no more lines."""
+    """Read one file name per line, write what it gave, until there are no more lines."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that has started this one

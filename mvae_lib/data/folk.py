@@ -5,7 +5,7 @@
     train[train.book == "ryan"]       # the windows of one book
     train.sample(64, seed=1).title(0)
 
-Transposition is not in the data: `random_transpose` samples it anew for every batch, so a window is seen in many keys.
+Transposition is not in the data: `random_transpose` samples one for every batch, so a window is seen in many keys.
 
 Chapter: 01. Source: datasets/folk_melodies/README.md, which says where the tunes come from and how they are split.
 """
@@ -132,7 +132,7 @@ def random_transpose(tokens: np.ndarray, rng: np.random.Generator, semitones: in
     """Each melody of a batch `[B, T]` moved by its own interval, sampled uniformly from -`semitones` to +`semitones`.
 
     Where an interval would carry a note out of the range of the 90 classes, the widest that does not is taken.
-    For training batches only, anew for every batch. Raises ValueError for another shape.
+    For training: call it again for every batch. Raises ValueError for another shape.
 
     Chapter: 01. Source: Roberts et al. 2018, appendix A (data augmentation).
     """

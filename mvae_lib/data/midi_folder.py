@@ -66,8 +66,8 @@ def midi_folder(
     """The windows of all MIDI files (.mid, .midi, .kar, .rmi) in a folder and its sub-folders.
 
     `workers` processes read the files (None: as many as there are cores, for many files); the result is the same for
-    any number of them. `cache=False` reads all files anew. Raises FolderError where there is no folder, no MIDI file in
-    it or no window in its files, and ValueError for an unknown representation or bars below 1.
+    any number of them. `cache=False` reads all files again. Raises FolderError where there is no folder, no MIDI file
+    in it or no window in its files, and ValueError for an unknown representation or bars below 1.
 
     Chapter: 00.
     """

@@ -28,8 +28,8 @@ def r2_per_dimension(z: ArrayLike, attributes: ArrayLike) -> np.ndarray:
 def r2_linear(z: ArrayLike, attributes: ArrayLike) -> np.ndarray:
     """The share of each attribute's variance that a linear function of all dimensions explains: `[A]`, 0 to 1.
 
-    Least squares on these very rows: never less than the best of `r2_per_dimension`, and generous where there are not
-    many more rows than dimensions. Shapes and errors as there.
+    Least squares on these very rows: never less than the best of `r2_per_dimension`, and too high where there are
+    not many more rows than dimensions (overfitting). Shapes and errors as there.
     """
     z, attributes = _centred(z), _centred(attributes)
     _same_rows(z, attributes)

@@ -146,7 +146,7 @@ def evaluate(
 
 
 class _Batches:
-    """The tokens and control signals of a data set on a device, in batches, with whatever else goes along."""
+    """The tokens and control signals of a data set on a device, in batches, together with further tensors."""
 
     def __init__(self, data: Dataset, device: torch.device, size: int):
         self.tokens = torch.from_numpy(data.tokens).to(device)

@@ -83,7 +83,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # Adam's own default
     final_learning_rate: float = 1e-5
     learning_rate_decay: float = 0.9999  # per update: halfway to the final rate after 6,931 of them
-    clip_norm: float = 1.0  # an LSTM's gradient can explode; its direction is still worth following
+    clip_norm: float = 1.0  # an LSTM's gradient can explode; its direction is still useful
     skip_norm: float = 10_000.0  # the whole update is dropped where the gradient norm is this large
     max_beta: float = 1.0  # 1 is the ELBO; below 1, a nat of rate has less weight than a nat of distortion
     beta_rate: float = 0.0  # beta = (1 - beta_rate^update) * max_beta; 0: no warm-up

@@ -11,7 +11,7 @@ teacher forcing, no bar waits for another: all bars of all sequences are one bat
 of `steps_per_bar` steps. With several tracks, each has a core decoder of its own, and all share the conductor.
 
 Two ways to run a decoder give the same numbers. `forward` knows all tokens beforehand (teacher forcing) and makes one
-fused call. `generate_steps` asks for each token when its logits are there, and goes step by step.
+fused call. `generate_steps` goes step by step and asks for each token once its logits are computed.
 
 Extensions of ours, off by default and not in the paper. `per_step_z`: each step t reads z + W_t z instead of z, a
 linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: a linear

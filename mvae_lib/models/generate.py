@@ -1,6 +1,6 @@
 """Free-running decoding, in which a decoder reads its own tokens, and scheduled sampling.
 
-A *sampler* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one as it stands;
+A *sampler* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one;
 `temperature(0.8, generator)` and `top_p(0.9, generator)` make one; `make_sampler` makes the one that options ask for.
 
 Scheduled sampling replaces the true previous token by a sample of the model's own, with a probability that rises in

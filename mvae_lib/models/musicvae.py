@@ -10,8 +10,8 @@ The summary is made of both directions' *final states*. The output at the last s
 backward direction has read one step only.
 
 An extension of ours, off by default and not in the paper: with `bar_encoder`, the LSTM reads each bar by itself, and
-the summary is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later
-steps. Here they are one matrix away from mu, and all bars are read at the same time.
+the summary is that of all bars side by side. The paper's encoder has to keep the first bar's notes in its state
+through all later steps. Here mu is a linear function of every bar's summary, and all bars are read at the same time.
 
 Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3, figure 2, and its public reference implementation.
 """

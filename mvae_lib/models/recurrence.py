@@ -1,10 +1,10 @@
 """One call of `nn.LSTM` over one-hot tokens, by fewer operations where that is faster. Not needed to read the models.
 
-`read_tokens` computes what `_fused` computes, and `_fused` is a call of `nn.LSTM`. `nn.LSTM` does not know that the
+`read_tokens` computes what `_fused` computes, and `_fused` is a call of `nn.LSTM`. `nn.LSTM` does not use that the
 product of the input weights with a one-hot vector is one of their columns, and that an input which is the same at every
 step needs to be projected only once. `_by_hand` uses both. It also writes the gates in place, where they later become
 their own gradients, and takes the gradient of the recurrent weights in one product after the loop. Against that, each
-step costs some fifteen calls from Python. `by_hand_is_faster` says where the result is faster; `python -m
+step costs some fifteen calls from Python. `by_hand_is_faster` says where it is faster; `python -m
 benchmarks.recurrence` measures it, and the table that decided it is in `benchmarks/README.md`.
 
 Chapter: 07. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.

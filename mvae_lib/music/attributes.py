@@ -39,7 +39,8 @@ def pitch_range(tokens: np.ndarray) -> np.ndarray:
 def mean_interval(tokens: np.ndarray) -> np.ndarray:
     """The mean size of the steps from note to note, in semitones, up or down: tokens `[..., steps]` -> `[...]`.
 
-    A repeated note is a step of 0, and a rest between two notes does not part them. NaN where there are fewer than two.
+    A repeated note is a step of 0, and a rest between two notes does not separate them. NaN where there are fewer than
+    two.
     """
     onsets, pitch = _onsets(tokens)
     steps = np.where(onsets, np.arange(onsets.shape[-1]), -1)
@@ -102,7 +103,7 @@ ATTRIBUTES: MappingProxyType[str, Callable[[np.ndarray], np.ndarray]] = MappingP
 
 
 def note_histogram(tokens: np.ndarray) -> np.ndarray:
-    """How often each class stands in a melody, as a share of its steps: tokens `[..., steps]` -> `[..., 90]`.
+    """How often each class occurs in a melody, as a share of its steps: tokens `[..., steps]` -> `[..., 90]`.
 
     It says which notes there are, not their order: as input of a probe, the control without a model.
     """

@@ -5,7 +5,7 @@ Reading (`midi_file`, `midi_track`):
 - Every chunk is walked by its length, and every track chunk is a track, whatever the header counts. Where a length is
   wrong, a track ends with its end-of-track event. RIFF (.rmi) and MacBinary wrappers are taken off. Formats 0, 1 and 2.
 - A track with an impossible note (a pitch or velocity over 127), or one that ends inside an event, is left out with a
-  reason; the file is refused only where no other track has notes. Whatever else is odd is passed over. Of damaged
+  reason; the file is refused only where no other track has notes. Other irregularities are ignored. Of damaged
   tempo and metre events there is a reason.
 - A note ends with its note-off, with the next onset of its pitch on its channel and track, with all-notes-off
   (controllers 120 and 123) or with the track, whatever comes first.

@@ -70,7 +70,7 @@ def lag_similarity(similarity: np.ndarray) -> np.ndarray:
 def repetition_score(similarity: np.ndarray, distances: Sequence[int] = PHRASES) -> np.ndarray:
     """How much more alike bars at these distances are than all other pairs: `[..., bars, bars]` -> `[...]`, -1 to 1.
 
-    0 where no distance stands out: in bars that never repeat, and as well in one bar that is repeated for ever.
+    0 where no distance stands out: in bars that never repeat, and also in a single bar that is always repeated.
     Raises ValueError where these are all pairs there are, or none.
     """
     bars = similarity.shape[-1]

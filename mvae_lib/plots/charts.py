@@ -198,7 +198,7 @@ def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
 def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel: str) -> Figure:
     """Panels side by side over one scale: under each panel's name (what is measured, with its unit) its lines by name.
 
-    A line of one number is level, for what is compared with. The legend stands in the first panel.
+    A line of one number is horizontal: a reference value. The legend is in the first panel.
     """
     figure, axes = plt.subplots(1, len(panels), squeeze=False)
     for ax, (measure, lines) in zip(axes.flat, panels.items(), strict=True):

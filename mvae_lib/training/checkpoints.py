@@ -1,4 +1,4 @@
-"""Models and runs on disk: a folder with `checkpoint.json` and safetensors, whole at any instant.
+"""Models and runs on disk: a folder with `checkpoint.json` and safetensors, complete at any time.
 
     save_checkpoint("runs/mine", run, "mel_2bar")            # during training, as often as you like
     run = resume("runs/mine", data.tokens)                   # ends in the same weights as a run without a stop
@@ -132,7 +132,7 @@ def resume(
 ) -> TrainingRun:
     """The run that `save_checkpoint` wrote, ready for `train`, on the kind of device that wrote it.
 
-    On a CPU, it goes on bit for bit as if it had not been interrupted. For a longer run, replace `run.config` by one
+    On a CPU, it continues bit for bit as if it had not been interrupted. For a longer run, replace `run.config` by one
     of more updates. Raises CheckpointError as `load_model` does, and for weights without a run, for tokens that differ
     anywhere from those trained on, and for another kind of device, which would give other random numbers.
     """

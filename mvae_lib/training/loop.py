@@ -7,8 +7,8 @@
 
 What is minimized is an objective, `train(run, objective=iwae_objective(5))`; MusicVAE's own where none is given.
 
-What the next update depends on is all in `run`: so leaving the loop and calling `train(run)` again goes on as if it
-had not been left, and so does a run that `training.checkpoints` has written and read back.
+The next update depends on `run` alone: so leaving the loop and calling `train(run)` again continues as if it had
+not been left, and so does a run that `training.checkpoints` has written and read back.
 
 An epoch is a permutation of all windows, made from the seed and the epoch's number alone, and one permutation follows
 another without a gap. So each window is seen equally often, and the update's number determines which windows are next.
@@ -50,7 +50,7 @@ MAX_DROPPED_IN_A_ROW = 10  # a single exploding gradient can be skipped; after a
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on. The message says why, and what to do."""
+    """Training cannot continue. The message says why, and what to do."""
 
 
 class Record(NamedTuple):

@@ -149,7 +149,7 @@ class Batch(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What an objective returns: the loss to minimize, and whatever is worth recording beside it, by name."""
+    """What an objective returns: the loss to minimize, and further quantities to record, by name."""
 
     loss: Tensor  # a scalar
     metrics: Mapping[str, Tensor | float]  # scalars

@@ -169,7 +169,7 @@ def _depth(nested: Any) -> int:
 
 
 def _refuse_tracks(strip: list) -> None:
-    """Tokens [steps, tracks] look like many melodies of two or three steps: nobody means those."""
+    """Tokens [steps, tracks] look like many melodies of two or three steps, which is an error of the caller."""
     if len(strip) == 1 or any(_is_midi(melody) or _holds_notes(melody) for melody in strip):
         return
     lengths = {len(melody) if hasattr(melody, "__len__") else 0 for melody in strip}
