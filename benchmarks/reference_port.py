@@ -1,6 +1,6 @@
 """MusicVAE written in two slower ways, on the very weights of an `mvae_lib` model: what its speed is measured against.
 
-`ReferenceLoop` is the structure of the public reference implementation as it stands without cuDNN: every LSTM, those of
+`ReferenceLoop` is the structure of the public reference implementation without cuDNN: every LSTM, those of
 the encoder included, is a loop of cells, one step after the other, over [one-hot token, z]. The hierarchical decoder
 loops over the bars and, in each, over the steps.
 

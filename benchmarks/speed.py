@@ -208,20 +208,22 @@ def machine(device: torch.device) -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu (as it stands) or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--models", nargs="+", default=["mel_2bar", "mel_16bar_hier"], help="names of configurations")
-    parser.add_argument("--batch", type=int, help="sequences in a training step (as it stands: the configuration's)")
+    parser.add_argument("--batch", type=int, help="sequences in a training step (default: the configuration's)")
     parser.add_argument("--decode", nargs="+", type=int, default=[1, 1024], help="sequences decoded at once")
     parser.add_argument("--rounds", type=int, default=7, help="how often each formulation is timed")
     parser.add_argument("--quick", action="store_true", help="the first model, 3 rounds, one sequence decoded")
-    parser.add_argument("--threads", type=int, help="CPU threads (as it stands: one for each core)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: one for each core)")
     parser.add_argument("--json", type=Path, help="a file for all samples")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.quick:
         options.models, options.decode, options.rounds = options.models[:1], options.decode[:1], 3
-    torch.backends.cudnn.allow_tf32 = False  # products outside cuDNN are exact as PyTorch stands; so fp32 means fp32
+    torch.backends.cudnn.allow_tf32 = (
+        False  # products outside cuDNN are exact by default in PyTorch; so fp32 means fp32
+    )
     device = torch.device(options.device)
     # Where bfloat16 is not supported, even one product can take minutes.
     rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items() if supported(name, device)}

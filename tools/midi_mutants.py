@@ -115,7 +115,7 @@ def delete_and_repair_lengths(data, generator):
 
 
 def repair_lengths(data):
-    """Let each track reach to the next one, so that the reader gets to the events inside."""
+    """Set each track's length so that it ends at the next one: the reader then reads the events inside."""
     tracks = [place for place in range(len(data)) if data[place : place + 4] == b"MTrk"]
     for start, end in pairwise([*tracks, len(data)]):
         data[start + 4 : start + 8] = struct.pack(">L", end - start - 8)

@@ -4,7 +4,7 @@
     python tools/own_files_demo.py --folder demo --updates 400
 
 36 MIDI files are made from the shipped melodies, and five that hold no melody. The training is killed (SIGKILL) after
-its first checkpoint, and the same line goes on; a second training that nobody stops has to end in the same weights.
+its first checkpoint, and the same command resumes it; a second training without a stop has to end in the same weights.
 """
 
 import argparse

@@ -36,7 +36,7 @@ class AbcError(ValueError):
 
 
 def shown(text: str) -> str:
-    """A piece of the tune for a message: its first 120 characters, and none that a terminal would obey."""
+    """A piece of the tune for a message: its first 120 characters, without control characters."""
     cut = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
     return "".join(sign if sign.isprintable() else "?" for sign in cut)
 

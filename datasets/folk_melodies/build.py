@@ -63,7 +63,7 @@ class Entry:
 
 
 class SourceError(RuntimeError):
-    """The ABC books are not there, or are not those that this data set is built from."""
+    """The ABC books are missing, or are not those that this data set is built from."""
 
 
 def source_files() -> dict[str, list[Path]]:

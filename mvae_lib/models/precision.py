@@ -2,7 +2,7 @@
 
 Not every CPU can run PyTorch's LSTM in bfloat16: on x86 processors without AVX-512 (most laptops) oneDNN raises
 "could not create a primitive descriptor". There is no dependable list of the processors that can, so a tiny LSTM is
-run once, forward and backward. Where it fails, training goes on in float32, after one warning.
+run once, forward and backward. Where it fails, training continues in float32, after one warning.
 
 Support does not imply speed. Without AMX, bfloat16 is often slower than float32 (`benchmarks/README.md`).
 
