@@ -221,9 +221,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     if options.quick:
         options.models, options.decode, options.rounds = options.models[:1], options.decode[:1], 3
-    torch.backends.cudnn.allow_tf32 = (
-        False  # products outside cuDNN are exact by default in PyTorch; so fp32 means fp32
-    )
+    torch.backends.cudnn.allow_tf32 = False  # outside cuDNN this is the default; so fp32 means fp32
     device = torch.device(options.device)
     # Where bfloat16 is not supported, even one product can take minutes.
     rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items() if supported(name, device)}
