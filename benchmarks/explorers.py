@@ -1,4 +1,4 @@
-"""How long it takes from a click or a key to the sound, in a real JupyterLab with a real model behind the explorers.
+"""The time from a click or a key to the sound, in a real JupyterLab with a real model.
 
     python benchmarks/explorers.py [--model mel_2bar] [--times 20]
 
@@ -41,22 +41,22 @@ CELLS = {
 }
 
 # Notes the time of each event, and when its first note is to sound; each response of Python is noted as well.
-LISTEN = """(name) => {
+WATCH = """(name) => {
     const synthesiser = mvae.speakers();
-    globalThis.heard = { event: null, sound: null };
-    if (!synthesiser.listens) {
+    globalThis.measured = { event: null, sound: null };
+    if (!synthesiser.watched) {
         const noteOn = synthesiser.noteOn.bind(synthesiser);
-        synthesiser.listens = true;
+        synthesiser.watched = true;
         synthesiser.noteOn = (note, when, seconds) => {
-            if (heard.event !== null && heard.sound === null && heard.responded) {
+            if (measured.event !== null && measured.sound === null && measured.responded) {
                 const start = when - (note.start * 60) / 120;
-                heard.sound = performance.now() + 1000 * Math.max(start - synthesiser.context.currentTime, 0);
+                measured.sound = performance.now() + 1000 * Math.max(start - synthesiser.context.currentTime, 0);
             }
             return noteOn(note, when, seconds);
         };
     }
     const element = document.querySelector(name);
-    const note = (event) => (heard = { event: event.timeStamp, sound: null, responded: false });
+    const note = (event) => (measured = { event: event.timeStamp, sound: null, responded: false });
     globalThis.notes?.forEach(([type]) => document.removeEventListener(type, globalThis.noting, true));
     globalThis.noting = note;
     globalThis.notes = [["pointerdown"], ["keydown"]];
@@ -66,7 +66,7 @@ LISTEN = """(name) => {
         const show = explorer.show.bind(explorer);
         explorer.watched = true;
         explorer.show = (response, request) => {
-            heard.responded = true;
+            measured.responded = true;
             show(response, request);
         };
     }
@@ -111,7 +111,7 @@ def measure(page: Any, name: str, turn: int) -> float:
     if turn == 0:
         element.locator(".player").get_by_role("button", name="Play", exact=True).click()  # makes the audio context
         page.wait_for_function("mvae.speakers()?.context.state === 'running'")
-    page.evaluate(LISTEN, name)
+    page.evaluate(WATCH, name)
     if name in ("mvae-map", "mvae-pad"):
         box = element.locator("canvas.canvas").bounding_box()
         # Along the upper edge, where the map has hardly a point, so that Python must decode; for the pad, anywhere.
@@ -119,8 +119,8 @@ def measure(page: Any, name: str, turn: int) -> float:
     else:
         element.locator("input[type=range]").first.focus()
         page.keyboard.press("ArrowLeft" if turn % 2 else "ArrowRight")
-    page.wait_for_function("heard.sound !== null", timeout=5000)
-    return page.evaluate("heard.sound - heard.event")
+    page.wait_for_function("measured.sound !== null", timeout=5000)
+    return page.evaluate("measured.sound - measured.event")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Where the LSTM of `mvae_lib/models/recurrence.py` pays: `nn.LSTM` against the way by hand, in turn.
+"""Where the LSTM of `mvae_lib/models/recurrence.py` is faster than `nn.LSTM`: both, timed in turn.
 
     python -m benchmarks.recurrence --threads 1
     ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 python -m benchmarks.recurrence
 
 The first rows are single LSTMs, forward and backward pass, of the shapes that the course's models have; the last ones
-are the loss and its gradient for whole models, all their LSTMs the one way or the other. In each round each way runs
-once, in turn. A row gives the fastest round of each, because other work on the machine can only make a round slower,
-and the middle half of the rounds' ratios, which says how noisy it was. On one thread the time is process time, on
-several it is wall time.
+are the loss and its gradient for whole models, all their LSTMs by the same implementation. In each round each
+implementation runs once, in turn. A row gives the fastest round of each, because other work on the machine can only
+make a round slower, and the middle half of the rounds' ratios, which says how noisy it was. On one thread the time is
+process time, on several it is wall time.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from mvae_lib.models.lstm import LSTM
 from mvae_lib.models.musicvae import MusicVAE
 
 CLASSES = 90  # of a melody's tokens
-WAYS = {"nn.LSTM": lambda *_: False, "by hand": lambda *_: True}  # in place of `recurrence.pays`
+IMPLEMENTATIONS = {"nn.LSTM": lambda *_: False, "by hand": lambda *_: True}  # in place of the rule
 
 
 class Shape(NamedTuple):
@@ -82,18 +82,18 @@ def model_call(name: str) -> Callable[[], object]:
 
 
 def compare(call: Callable[[], object], rounds: int, threads: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after a round to warm up."""
+    """Seconds of each implementation in each round, after a round to warm up."""
     clock = time.process_time if threads == 1 else time.perf_counter
-    taken, usual = {way: [] for way in WAYS}, recurrence.pays
+    taken, rule = {name: [] for name in IMPLEMENTATIONS}, recurrence.by_hand_is_faster
     try:
         for _ in range(rounds + 1):
-            for way, pays in WAYS.items():
-                recurrence.pays, began = pays, clock()
+            for name, always in IMPLEMENTATIONS.items():
+                recurrence.by_hand_is_faster, began = always, clock()
                 call()
-                taken[way].append(clock() - began)
+                taken[name].append(clock() - began)
     finally:
-        recurrence.pays = usual
-    return {way: samples[1:] for way, samples in taken.items()}
+        recurrence.by_hand_is_faster = rule
+    return {name: samples[1:] for name, samples in taken.items()}
 
 
 def row(name: str, rows: int | str, taken: dict[str, list[float]]) -> str:
@@ -109,7 +109,7 @@ def main() -> None:
     """Measure and print, row by row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="CPU threads (one for each core)")
-    parser.add_argument("--rounds", type=int, default=21, help="how often each way is timed")
+    parser.add_argument("--rounds", type=int, default=21, help="how often each implementation is timed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     capability = torch.backends.cpu.get_cpu_capability()

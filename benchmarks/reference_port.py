@@ -1,13 +1,13 @@
 """MusicVAE written in two slower ways, on the very weights of an `mvae_lib` model: what its speed is measured against.
 
-`ReferenceLoop` is the structure of the public reference implementation as it stands without cuDNN: every LSTM, those of
+`ReferenceLoop` is the structure of the public reference implementation without cuDNN: every LSTM, those of
 the encoder included, is a loop of cells, one step after the other, over [one-hot token, z]. The hierarchical decoder
 loops over the bars and, in each, over the steps.
 
 `PlainPort` is what most PyTorch versions do: `nn.LSTM` over [one-hot token, z] and a call for each bar, one after the
 other, because each bar starts from a state of its own. Free-running, it is an `nn.LSTM` called for one step at a time.
 
-Both give the numbers that the library gives; a test holds this. Melody models only: one head and no control signal.
+Both give the numbers that the library gives; a test checks this. Melody models only: one track and no control signal.
 
 Source: Roberts et al. 2018, section 3, and its public reference implementation.
 """
@@ -29,14 +29,14 @@ class Port(nn.Module):
     """What both have in common: the model's parts around the LSTMs, and the way through them."""
 
     def __init__(self, model: MusicVAE):
-        """Shares the weights of `model`. Raises ValueError for a model of several heads or with a control signal."""
+        """Shares the weights of `model`. Raises ValueError for a model of several tracks or with a control signal."""
         super().__init__()
         if len(model.config.vocab_sizes) > 1 or model.config.control:
-            raise ValueError("the ports are written for melodies: one head and no control signal")
+            raise ValueError("the ports are written for melodies: one track and no control signal")
         self.model, self.config = model, model.config
 
     def forward(self, tokens: Tensor, generator: torch.Generator | None) -> Output:
-        """Encode, draw z, decode with teacher forcing, as `MusicVAE.forward`."""
+        """Encode, sample z, decode with teacher forcing, as `MusicVAE.forward`."""
         hot = one_hot(tokens.long(), self.config.vocab_sizes[0]).float()
         encoder = self.model.encoder
         summary = self.summary(
@@ -72,7 +72,7 @@ class Port(nn.Module):
         bars = steps // self.config.steps_per_bar
         outputs = self.conduct(decoder.conductor, z.new_zeros(len(z), bars, 1), decoder.start(z))
         if decoder.z_projections is not None:
-            outputs = [out + z @ z_map.T for out, z_map in zip(outputs, decoder.z_projections, strict=False)]
+            outputs = [out + z @ projection.T for out, projection in zip(outputs, decoder.z_projections, strict=False)]
         return outputs, decoder.cores[0]
 
 

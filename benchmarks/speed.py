@@ -7,7 +7,7 @@
 All formulations run on the same weights and batches. In each round every one runs once, in turn, so that what else the
 machine does falls on all alike; times are medians over the rounds, and ratios are medians of the rounds' ratios. Each
 row of the Markdown table is printed, and written with `--json FILE`, as soon as it is measured. A precision that the
-device does not support, or a formulation that fails, has words in place of its times. On one CPU thread times are
+device does not support, or a formulation that fails, has a text in place of its times. On one CPU thread times are
 process time, otherwise wall time.
 """
 
@@ -58,7 +58,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of a task in one precision: seconds, or in words why a formulation has none."""
+    """What was measured of a task in one precision: seconds, or as text why a formulation has none."""
 
     task: Task
     precision: str
@@ -115,7 +115,7 @@ def measure(task: Task, calls: dict[str, Callable], precision: str, device: torc
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             failures[name] = "out of memory"
-        except RuntimeError as error:  # one formulation that fails must not cost what the others have taken minutes for
+        except RuntimeError as error:  # one formulation that fails must not discard the measurements of the others
             print(f"{name}, {task.name}, {precision}: {error}", file=sys.stderr)
             failures[name] = "failed"
     for _ in range(rounds):
@@ -208,20 +208,20 @@ def machine(device: torch.device) -> str:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", help="cpu (as it stands) or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--models", nargs="+", default=["mel_2bar", "mel_16bar_hier"], help="names of configurations")
-    parser.add_argument("--batch", type=int, help="sequences in a training step (as it stands: the configuration's)")
+    parser.add_argument("--batch", type=int, help="sequences in a training step (default: the configuration's)")
     parser.add_argument("--decode", nargs="+", type=int, default=[1, 1024], help="sequences decoded at once")
     parser.add_argument("--rounds", type=int, default=7, help="how often each formulation is timed")
     parser.add_argument("--quick", action="store_true", help="the first model, 3 rounds, one sequence decoded")
-    parser.add_argument("--threads", type=int, help="CPU threads (as it stands: one for each core)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: one for each core)")
     parser.add_argument("--json", type=Path, help="a file for all samples")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.quick:
         options.models, options.decode, options.rounds = options.models[:1], options.decode[:1], 3
-    torch.backends.cudnn.allow_tf32 = False  # products outside cuDNN are exact as PyTorch stands; so fp32 means fp32
+    torch.backends.cudnn.allow_tf32 = False  # outside cuDNN this is the default; so fp32 means fp32
     device = torch.device(options.device)
     # Where bfloat16 is not supported, even one product can take minutes.
     rates = {name: matrix_rate(device, dtype) for name, dtype in PRECISIONS.items() if supported(name, device)}

@@ -1,4 +1,4 @@
-"""What a time is held against: the machine's plain matrix products and copies, and what a model computes and reads.
+"""Reference rates for a time: the machine's plain matrix products and copies, and what a model computes and reads.
 
 The count of operations is that of the model as the paper writes it, with one-hot vectors and z among the inputs of
 every step, whoever computes it. So a formulation that needs fewer can show more than all of the machine's rate.
@@ -36,20 +36,20 @@ def milliseconds(value: float) -> str:
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was told to; a CPU always has."""
+    """Wait until the device has finished its work; a CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of a large square matrix product on random numbers: the best of ten."""
+    """Operations per second of a large square matrix product on random numbers: the best of ten."""
     n = 8192 if device.type == "cuda" else 1024
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     return 2 * n**3 / _best(lambda: a @ b, device)
 
 
 def copy_rate(device: torch.device) -> float:
-    """Bytes a second of a large copy within the device's memory, read and written: the best of ten."""
+    """Bytes per second of a large copy within the device's memory, read and written: the best of ten."""
     source = torch.empty(2**30 if device.type == "cuda" else 2**26, dtype=torch.uint8, device=device).fill_(1)
     target = torch.empty_like(source)
     return 2 * source.numel() / _best(lambda: target.copy_(source), device)
@@ -87,7 +87,7 @@ def _decoder_reads(model: MusicVAE) -> list[tuple[int, int]]:
     reads = [
         (1, decoder.start.linear.weight.numel()),
         (config.bars, _kernels(decoder.conductor)),
-        _maps(decoder.z_projections),
+        _projections(decoder.z_projections),
     ]
     for core in decoder.cores:
         reads += _flat_reads(core, config.steps, config.bars)
@@ -96,11 +96,11 @@ def _decoder_reads(model: MusicVAE) -> list[tuple[int, int]]:
 
 def _flat_reads(decoder: FlatDecoder, steps: int, starts: int) -> list[tuple[int, int]]:
     each_step = _kernels(decoder.lstm) + decoder.output.weight.numel()
-    return [(starts, decoder.start.linear.weight.numel()), (steps, each_step), _maps(decoder.z_projections)]
+    return [(starts, decoder.start.linear.weight.numel()), (steps, each_step), _projections(decoder.z_projections)]
 
 
-def _maps(maps: Tensor | None) -> tuple[int, int]:
-    return (1, 0 if maps is None else maps.numel())
+def _projections(projections: Tensor | None) -> tuple[int, int]:
+    return (1, 0 if projections is None else projections.numel())
 
 
 def _kernels(lstm: nn.LSTM) -> int:

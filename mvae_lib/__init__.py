@@ -1,4 +1,4 @@
-"""mvae_lib: MusicVAE and its family, for people who want to learn how they work.
+"""mvae_lib: MusicVAE and related models, written to be read.
 
     import mvae_lib as mv
 

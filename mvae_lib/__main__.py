@@ -1,7 +1,7 @@
 """The command line: `python -m mvae_lib COMMAND`, for people without a notebook.
 
-Here is how the commands are called; what they do is in `mvae_lib.cli`. A mistake of the user's ends with exit code
-2 and one line on stderr that says what to do. A traceback is a mistake of ours.
+This module parses the options; what the commands do is in `mvae_lib.cli`. An error in the input ends with exit code 2
+and one line on stderr that says what to do. A traceback is a defect of the library.
 """
 
 import argparse
@@ -33,7 +33,7 @@ _CLOSED_PIPE = 141  # as a shell reports a program that SIGPIPE has ended
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; `arguments` (None: of the process) as after `python -m mvae_lib`.
 
-    Raises SystemExit: with code 2 for the user's mistakes, with 130 where the user stops it, with 0 after `--help`.
+    Raises SystemExit: with code 2 for an error in the input, with 130 where the user stops it, with 0 after `--help`.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # names out of files hold characters that not every terminal has
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:  # on a training machine, for the commands that write MIDI
         _leave(2, f"{_PROGRAM} {command}: error: this command needs {error.name}; install it with pip")
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python says nothing at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python prints no error at exit
         sys.exit(_CLOSED_PIPE)
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}; is the path right, may you use it, and is there space left?"
@@ -94,9 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         "train",
         "train a named configuration on the folk melodies or on your own MIDI files",
         "Windows have as many bars as the configuration asks; the folk melodies have 2 or 16. A run may be stopped at "
-        "any time, by Ctrl-C or otherwise: the same line again goes on from its last checkpoint.",
+        "any time, by Ctrl-C or otherwise: the same command resumes from the last checkpoint.",
     )
-    train.add_argument("name", metavar="NAME", help="a configuration without a control signal (info tells more)")
+    train.add_argument("name", metavar="NAME", help="a configuration without a control signal (see info)")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
     _add_data(train, "train on its training part")
     train.add_argument("--bars", type=_whole(1), metavar="N", help="bars per window (default: as configured)")
@@ -105,20 +105,24 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--every", type=_whole(1), default=500, metavar="N", help="updates between two checkpoints (%(default)s)"
     )
-    train.add_argument("--resume", action="store_true", help="go on with the run in DIR, which must be there")
+    train.add_argument("--resume", action="store_true", help="resume the run in DIR, which must exist")
     _add_device(train)
 
     evaluate = command(
         "evaluate",
         "measure a model on a whole split of the folk melodies or of your own MIDI files",
-        "The table has baselines that know nothing beside the model, and a column for each source: the books of the "
-        "folk melodies, the sub-folders of a folder.",
+        "The table compares the model with baselines that ignore the window. Each source has a column: the books of "
+        "the folk melodies, the sub-folders of a folder.",
     )
     _add_checkpoint(evaluate)
     _add_data(evaluate, "measure on this folder")
     evaluate.add_argument("--split", choices=SPLITS, default="test", help="which windows (default: %(default)s)")
     evaluate.add_argument(
-        "--draws", type=_whole(1), default=16, metavar="K", help="samples of z per window, for the bounds (%(default)s)"
+        "--samples",
+        type=_whole(1),
+        default=16,
+        metavar="K",
+        help="samples of z per window, for the bounds (%(default)s)",
     )
     evaluate.add_argument(
         "--json", type=Path, dest="json_file", metavar="FILE", help="write the numbers to this file, too"
@@ -126,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_seed(evaluate)
     _add_device(evaluate)
 
-    sample = command("sample", "write new music, decoded from random points of the latent space")
+    sample = command("sample", "write new music, decoded from samples of the prior")
     _add_checkpoint(sample)
     sample.add_argument("--n", type=_whole(1), default=4, metavar="N", help="how many samples (%(default)s)")
     _add_sampling(sample)
@@ -151,11 +155,11 @@ def _parser() -> argparse.ArgumentParser:
 
     interpolate = command(
         "interpolate",
-        "write the music on the way from one window to another",
-        "The way leads from mu of a window of A to mu of a window of B: the first ones, or those that are chosen.",
+        "write a latent interpolation between two windows",
+        "The path leads from mu of a window of A to mu of a window of B: the first ones, or those that are chosen.",
     )
     _add_checkpoint(interpolate)
-    interpolate.add_argument("a", type=Path, metavar="A", help="where the way begins: MIDI or MusicXML")
+    interpolate.add_argument("a", type=Path, metavar="A", help="where the path begins: MIDI or MusicXML")
     interpolate.add_argument("b", type=Path, metavar="B", help="where it ends")
     for name, least, what in (("--track", 0, "the track to take"), ("--bar", 1, "the bar at which the window begins")):
         interpolate.add_argument(
@@ -177,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sampling(interpolate)
     _add_output(interpolate)
 
-    info = command("info", "print the facts of a named configuration or of a checkpoint")
+    info = command("info", "print the settings of a named configuration, or the metadata of a checkpoint")
     info.add_argument("name", metavar="NAME", help="a checkpoint's folder, or a configuration")
     info.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
     return parser
@@ -233,9 +237,9 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--temperature",
-        type=_number(0.01, 100),  # beyond, softmax has nothing left to tell apart
+        type=_number(0.01, 100),  # beyond these, the softmax is one-hot or uniform
         metavar="T",
-        help="sample each step: below 1 more safely, above 1 more boldly (default: take the most likely class)",
+        help="sample each step: below 1 a sharper distribution, above 1 a flatter one (default: greedy decoding)",
     )
     parser.add_argument(
         "--top-p",
@@ -252,7 +256,7 @@ def _add_output(parser: argparse.ArgumentParser, required: bool = False) -> None
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """A type of option: whole numbers from `least` to `most` (None: without end)."""
+    """A type of option: whole numbers from `least` to `most` (None: no limit)."""
 
     def parse(text: str) -> int:
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1

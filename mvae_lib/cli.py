@@ -1,7 +1,8 @@
-"""What the commands of `python -m mvae_lib` do; how they are called stands in `mvae_lib.__main__`.
+"""What the commands of `python -m mvae_lib` do; `mvae_lib.__main__` parses their options.
 
-Each command is a function of its options, prints what it did, and raises CommandError where the user can mend it. MIDI
-is imported only by the commands that read or write it, so that a training machine needs no more than training does.
+Each command is a function of its options, prints what it did, and raises CommandError where the user can correct the
+input. MIDI is imported only by the commands that read or write it, so that a training machine needs no more than
+training does.
 """
 
 import json
@@ -34,12 +35,12 @@ from mvae_lib.training.storage import FACTS
 
 __all__ = ["CheckpointError", "CommandError", "evaluate", "info", "interpolate", "reconstruct", "sample", "train"]
 
-_BATCH = 512  # windows decoded together: more are hardly faster, and so any number fits into memory
+_BATCH = 512  # windows decoded together: larger batches are hardly faster, and memory stays bounded
 _MAX_SOURCES = 8  # columns of an evaluation
 
 
 class CommandError(Exception):
-    """What the user can mend. The message says how."""
+    """An error that the user can correct. The message says how."""
 
 
 def train(
@@ -53,8 +54,8 @@ def train(
     resume: bool,
     device: str,
 ) -> None:
-    """Train a named configuration, with a checkpoint in `out` every so many updates; go on with what `out` holds."""
-    torch.set_flush_denormal(True)  # gradients of 256 steps fade into numbers that a CPU takes ten times as long over
+    """Train a named configuration, with a checkpoint in `out` every so many updates; a run in `out` is continued."""
+    torch.set_flush_denormal(True)  # gradients over 256 steps get denormal, which is ten times as slow on a CPU
     _check_device(device)
     with _as_mistakes(ValueError):
         configuration = get_config(name)
@@ -77,7 +78,7 @@ def train(
 
 
 def evaluate(
-    checkpoint: Path, data: Path | None, split: str, draws: int, json_file: Path | None, seed: int, device: str
+    checkpoint: Path, data: Path | None, split: str, samples: int, json_file: Path | None, seed: int, device: str
 ) -> None:
     """Print all measures of a model on a whole split, beside the baselines; `data` None: the shipped data."""
     if json_file is not None and not json_file.absolute().parent.is_dir():
@@ -96,7 +97,7 @@ def evaluate(
     if facts.data_sha256 not in (None, training.fingerprint(learned_from.tokens)):
         print(f"note: {checkpoint} was trained on other windows, which may overlap with this split", file=sys.stderr)
     generator = torch.Generator(device).manual_seed(seed)
-    result = evaluation.evaluate(model, windows, evaluation.fit_baselines(learned_from), generator, k=draws)
+    result = evaluation.evaluate(model, windows, evaluation.fit_baselines(learned_from), generator, k=samples)
     _say(report.table(result))
     if json_file is not None:
         report.save(result, json_file)
@@ -211,10 +212,10 @@ def _known_of(name: str) -> dict[str, Any]:
     else:
         raise CommandError(f"{name!r} is no folder and no configuration; there are: {', '.join(list_configs())}")
     model = configuration.model
-    with torch.device("meta"):  # counted without being filled: the largest would take a gigabyte
+    with torch.device("meta"):  # no memory is allocated: the largest would take a gigabyte
         count = count_parameters(MusicVAE(model))
-    told = {"kind": "checkpoint" if rest else "configuration", "parameters": count}
-    return told | {"hierarchical": model.hierarchical, "bars": model.bars} | rest | to_dict(configuration)
+    summary = {"kind": "checkpoint" if rest else "configuration", "parameters": count}
+    return summary | {"hierarchical": model.hierarchical, "bars": model.bars} | rest | to_dict(configuration)
 
 
 @contextmanager
@@ -260,7 +261,7 @@ def _load(checkpoint: Path) -> tuple[MusicVAE, Representation, int]:
 def _windows_of(config: ModelConfig, label: object, folder: Path | None, split: str | None) -> Dataset:
     """A split (None: all) of a folder of MIDI files or, without one, of the shipped data of the model's kind."""
     kind, bars = _kind(config, label)
-    with _as_mistakes(ValueError, RuntimeError):  # a damaged file of ours is a RuntimeError that says how to mend it
+    with _as_mistakes(ValueError, RuntimeError):  # a damaged file of ours is a RuntimeError that says how to repair it
         if folder is None:
             return shipped_data(kind.name, bars, split)
         data = midi_folder(folder, bars, kind.name, show_progress=sys.stderr.isatty())

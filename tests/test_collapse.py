@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mvae_lib.evaluation.collapse import NOTHING, diagnose, word_dropout
+from mvae_lib.evaluation.collapse import START_OF_SEQUENCE, diagnose, word_dropout
 from mvae_lib.models.autoencoder import VAE, AutoencoderConfig
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.musicvae import MusicVAE
@@ -32,12 +32,13 @@ def test_hidden_words_are_a_share_of_all_and_are_read_as_zeros():
     kept = tokens.clone()
     hidden = word_dropout(tokens, 0.3, generator())
     assert torch.equal(tokens, kept)
-    assert torch.equal(hidden[hidden != NOTHING], tokens[hidden != NOTHING])
-    assert (hidden == NOTHING).float().mean().item() == pytest.approx(0.3, abs=0.01)
-    assert (hidden == NOTHING).float().mean(1).std() > 0 and (hidden == NOTHING).float().mean(0).std() > 0
-    assert not one_hot(torch.tensor([NOTHING]), (90,)).any()
+    assert torch.equal(hidden[hidden != START_OF_SEQUENCE], tokens[hidden != START_OF_SEQUENCE])
+    assert (hidden == START_OF_SEQUENCE).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    share = (hidden == START_OF_SEQUENCE).float()
+    assert share.mean(1).std() > 0 and share.mean(0).std() > 0
+    assert not one_hot(torch.tensor([START_OF_SEQUENCE]), (90,)).any()
     assert torch.equal(word_dropout(tokens, 0.0, generator()), tokens)
-    assert (word_dropout(tokens, 1.0, generator()) == NOTHING).all()
+    assert (word_dropout(tokens, 1.0, generator()) == START_OF_SEQUENCE).all()
 
 
 def test_small_integers_can_be_hidden_and_no_probability_above_one():

@@ -317,7 +317,7 @@ def test_a_model_is_trained_and_measured_on_a_folder(folder, capsys):
     assert read_metadata("mine").data_sha256 == training.fingerprint(data.part("train").tokens)
     run(*line)
     assert "nothing to do" in capsys.readouterr().out
-    run("evaluate", "mine", "--data", folder, "--draws", 1, "--json", "result.json")
+    run("evaluate", "mine", "--data", folder, "--samples", 1, "--json", "result.json")
     told = capsys.readouterr()
     assert "trained on other windows" not in told.err
     assert f"test: all {len(data.part('test'))} windows" in told.out
@@ -332,7 +332,7 @@ def test_a_folder_gives_windows_of_any_length(folder, capsys):
     run("train", "mel_2bar", "--data", folder, "--bars", 4, "--updates", 1, "--out", "four")
     assert load_model("four").config.steps == 64
     run("sample", "four", "--n", 1, "--out", "out")
-    run("evaluate", "four", "--data", folder, "--split", "train", "--draws", 1)
+    run("evaluate", "four", "--data", folder, "--split", "train", "--samples", 1)
     assert "windows of 64 steps" in capsys.readouterr().out
 
 
@@ -341,7 +341,7 @@ def test_a_folder_gives_windows_of_any_length(folder, capsys):
 
 def test_an_evaluation_is_of_the_whole_split_printed_and_kept(tmp_path, capsys):
     folder = save_small(tmp_path / "model", data_sha256="0" * 64)
-    run("evaluate", folder, "--split", "validation", "--draws", 1, "--json", "result.json")
+    run("evaluate", folder, "--split", "validation", "--samples", 1, "--json", "result.json")
     told, data = capsys.readouterr(), folk_melodies(2, "validation")
     assert f"all {len(data):,} windows" in told.out
     assert "trained on other windows" in told.err

@@ -125,7 +125,7 @@ def train_attribute_and_constrain(z: torch.Tensor) -> Critic:
 
 @pytest.mark.parametrize("make", [torch.zeros, torch.ones])
 def test_a_property_that_all_or_none_have_is_refused(posterior, make):
-    with pytest.raises(ValueError, match="there must be both"):
+    with pytest.raises(ValueError, match="with the property and melodies without it"):
         train_attribute_critic(posterior, make(600, dtype=torch.bool), seeded())
 
 

@@ -39,7 +39,7 @@ def test_selection_takes_all_that_belongs_to_a_window(data):
     rows = [int(np.flatnonzero((data.tokens == row).all(1))[0]) for row in drawn.tokens]
     assert len(set(rows)) == 7 and np.array_equal(drawn.control, data.control[rows])
     assert np.array_equal(np.sort(data.shuffled(1).tokens, 0), np.sort(data.tokens, 0))
-    with pytest.raises(ValueError, match="cannot draw 61"):
+    with pytest.raises(ValueError, match="cannot sample 61"):
         data.sample(61, seed=0)
     with pytest.raises(TypeError, match=r"data.tokens\[3\]"):
         data[3]

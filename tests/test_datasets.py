@@ -115,7 +115,7 @@ def test_selection_and_sampling(everything):
     shuffled = data.shuffled(seed=1)
     assert not np.array_equal(shuffled.tokens, data.tokens)
     assert np.array_equal(np.sort(shuffled.tune), np.sort(data.tune))
-    with pytest.raises(ValueError, match="cannot draw"):
+    with pytest.raises(ValueError, match="cannot sample"):
         data.sample(len(data) + 1, seed=0)
     with pytest.raises(TypeError, match=r"data.tokens\[0\]"):
         data[0]

@@ -52,5 +52,5 @@ def test_what_cannot_be_scored_is_refused(rng):
         r2_linear(codes, np.full((5, 1), np.nan))
     with pytest.raises(ValueError, match=r"\[N, Z\]"):
         r2_per_dimension(codes[0], codes)
-    with pytest.raises(ValueError, match="5 codes and 4"):
+    with pytest.raises(ValueError, match="5 latent vectors and 4"):
         alignment(codes, codes[:4])

@@ -139,7 +139,7 @@ def test_tracks_split_and_join(generator):
     x = tokens(generator, 2, 8, 3)
     assert torch.equal(join_tracks(split_tracks(x, (90, 90, 90))), x)
     assert torch.equal(join_tracks(split_tracks(x[..., 0], (90,))), x[..., 0])
-    with pytest.raises(ValueError, match=r"3 heads need tokens \[..., steps, 3\]"):
+    with pytest.raises(ValueError, match=r"3 tracks need tokens \[..., steps, 3\]"):
         split_tracks(x[..., :2], (90, 90, 90))
 
 

@@ -192,7 +192,7 @@ def test_an_error_of_the_decoder_is_shown_and_raised(make):
 
 @pytest.mark.parametrize("make", EXPLORERS)
 def test_a_tempo_out_of_range_is_refused(make):
-    with pytest.raises(ValueError, match="quarter notes a minute"):
+    with pytest.raises(ValueError, match="quarter notes per minute"):
         make(tempo=5)
     assert make(tempo=90).data["tempo"] == 90
 
@@ -357,7 +357,7 @@ def test_the_pad_has_its_melodies_in_the_corners():
 
 
 def test_a_place_of_the_pad_is_decoded():
-    pad = a_pad(way=lerp)
+    pad = a_pad(interpolation=lerp)
     assert send_request(pad, x=0.5, y=0.25)["clip"] == clip(melody(4, 2))
     assert pitches(pad.go(1, 0.5)) == [8, 4]
     assert pad.data["grid"][1][1] == clip(melody(2, 4))
@@ -466,7 +466,7 @@ def test_letters_that_cannot_be_shown_are_replaced(letter):
     name = f"a{letter}b"
     explorers = [
         a_map(titles=[name] * 4, title=name, color=[name, "c", "c", "c"], label=name),
-        a_blender(titles=[name, "high"], title=name, ways={name: lerp}),
+        a_blender(titles=[name, "high"], title=name, interpolations={name: lerp}),
         a_pad(titles=[name, "b", "c", "d"], title=name),
         a_mixer(title=name),
     ]

@@ -396,7 +396,7 @@ def test_what_python_picks_is_shown_and_not_played(live):
 
 
 def test_the_slider_plays_the_nearest_step_without_python(show):
-    shown = show(a_blender(ways={"line": lerp}))
+    shown = show(a_blender(interpolations={"line": lerp}))
     shown.slider().fill("0.45")
     assert shown.loud()
     assert shown.pitches == [4, 8]
@@ -513,7 +513,7 @@ def test_the_pad_plays_where_it_is_pressed_and_keeps_the_beat(show):
 
 
 def test_without_python_the_pad_names_the_field_that_sounds(show):
-    shown = show(a_pad(way=lerp))
+    shown = show(a_pad(interpolation=lerp))
     shown.mouse.click(*press(shown, 0.45, 0.6))  # between fields: the nearest one is in the middle
     assert shown.pitches == [4, 4]
     assert shown.about == "25 % a, 25 % b, 25 % c, 25 % d"

@@ -127,11 +127,11 @@ def seeded(seed: int = 0) -> torch.Generator:
 @pytest.mark.parametrize("way", [lerp, slerp])
 def test_a_path_meets_every_stop_and_its_legs_are_ways_of_equal_steps(way):
     stops = draw(4, 6)
-    path = piecewise_path(stops, steps=5, way=way)
+    path = piecewise_path(stops, steps=5, interpolation=way)
     assert path.shape == (16, 6)
     assert torch.equal(path[::5], stops)
     torch.testing.assert_close(path[5:11], way(stops[1], stops[2], torch.linspace(0, 1, 6)))
-    assert torch.equal(piecewise_path(stops, steps=1, way=way), stops)
+    assert torch.equal(piecewise_path(stops, steps=1, interpolation=way), stops)
 
 
 def test_a_path_needs_two_stops_and_a_step():
@@ -147,7 +147,7 @@ def test_a_path_needs_two_stops_and_a_step():
 @pytest.mark.parametrize("corners", [3, 4])
 def test_a_slice_meets_its_corners_and_its_edges_are_ways(way, corners):
     z = draw(corners, 6)
-    grid = latent_grid(z, rows=4, columns=5, way=way)
+    grid = latent_grid(z, rows=4, columns=5, interpolation=way)
     assert grid.shape == (4, 5, 6)
     for row, column, corner in ((0, 0, 0), (0, -1, 1), (-1, 0, 2), (-1, -1, -1)):
         torch.testing.assert_close(grid[row, column], z[corner], atol=1e-6, rtol=0)

@@ -156,7 +156,7 @@ def test_a_process_that_dies_costs_one_file(folder, monkeypatch):
     monkeypatch.setattr(extraction_pool, "_Reader", Dying)
     found = dict(extract_files(paths, "melody", 2, workers=2))
     assert sorted(found) == list(range(6))
-    assert "ended without an answer" in found[2].error
+    assert "ended without a response" in found[2].error
     assert all(len(found[index].tokens) for index in (0, 1, 3, 4, 5))
 
 

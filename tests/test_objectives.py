@@ -45,7 +45,7 @@ def test_reconstruction_is_minus_the_log_likelihood(generator):
     torch.testing.assert_close(reconstruction(logits, tokens.to(torch.uint8)), expected.sum(1))
 
 
-def test_reconstruction_sums_the_heads_of_a_trio(generator):
+def test_reconstruction_sums_the_tracks_of_a_trio(generator):
     vocab_sizes = (90, 90, 512)
     logits = torch.randn(3, 8, 692, generator=generator)
     tokens = torch.randint(90, (3, 8, 3), generator=generator)

@@ -74,7 +74,7 @@ def test_many_rows_with_a_conditioning_that_all_steps_share_go_by_hand(monkeypat
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "nn.LSTM"])
 @pytest.mark.parametrize("case", ["of three tracks", "of two layers", "an encoder's of two layers"])
 def test_the_gradient_can_be_differentiated_again(case, by_hand, monkeypatch):
-    monkeypatch.setattr(recurrence, "pays", lambda *_: by_hand)
+    monkeypatch.setattr(recurrence, "by_hand_is_faster", lambda *_: by_hand)
     case, generator = CASES[case], torch.Generator().manual_seed(0)
     vocab_sizes, layers, both = case["vocab_sizes"], case["layers"], case["both"]
     lstm = LSTM(sum(vocab_sizes) + case["conditioning"], 2, layers, both, generator).double()
@@ -94,7 +94,7 @@ def test_the_gradient_can_be_differentiated_again(case, by_hand, monkeypatch):
 @pytest.mark.parametrize("by_hand", [True, False], ids=["by hand", "nn.LSTM"])
 def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, by_hand):
     """WGAN-GP's term: it asks for the gradient of a gradient, and for a gradient of the weights from both at once."""
-    monkeypatch.setattr(recurrence, "pays", lambda *_: by_hand)
+    monkeypatch.setattr(recurrence, "by_hand_is_faster", lambda *_: by_hand)
     generator = torch.Generator().manual_seed(0)
     lstm = LSTM(7 + 3, 4, generator=generator)
     z = torch.randn(2, 1, 3, generator=generator, requires_grad=True)
@@ -109,7 +109,7 @@ def test_a_gradient_penalty_can_be_trained_in_single_precision(monkeypatch, by_h
 
 
 def test_gradients_can_be_taken_twice_from_one_pass(monkeypatch):
-    monkeypatch.setattr(recurrence, "pays", lambda *_: True)
+    monkeypatch.setattr(recurrence, "by_hand_is_faster", lambda *_: True)
     lstm = LSTM(7, 4, generator=torch.Generator().manual_seed(0))
     hidden = recurrence.read_tokens(lstm, torch.tensor([[1, 2, 3]]), (7,))
     first = torch.autograd.grad(hidden.final.sum(), lstm.weight_hh_l0, retain_graph=True)[0]

@@ -38,7 +38,7 @@ def test_the_type_holds_all_classes():
 
 
 def test_each_track_needs_its_entries():
-    with pytest.raises(ValueError, match="'two' needs one entry a track"):
+    with pytest.raises(ValueError, match="'two' needs one entry per track"):
         Representation("two", (9, 2), ("tune", "drum"), None, None, None, (None,))
 
 

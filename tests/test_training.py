@@ -100,7 +100,7 @@ def test_other_tracks_than_melodies_are_learned_by_the_same_loop(model):
     assert records[-1].metrics["distortion"] < 0.97 * records[0].metrics["distortion"]
     assert records[0].metrics["distortion"] == pytest.approx(
         16 * sum(map(math.log, model.vocab_sizes)), rel=0.1
-    )  # summed over heads
+    )  # summed over tracks
 
 
 # ---- gradients: clipped, or dropped

@@ -147,10 +147,10 @@ def test_titles_must_be_one_for_each_melody():
 
 @pytest.mark.parametrize("tempo", [0, 19.9, 401, float("nan")])
 def test_a_tempo_out_of_range_is_refused(tempo):
-    with pytest.raises(ValueError, match="quarter notes a minute"):
+    with pytest.raises(ValueError, match="quarter notes per minute"):
         play(TOKENS, tempo=tempo)
     player = Player(TOKENS)
-    with pytest.raises(ValueError, match="quarter notes a minute"):
+    with pytest.raises(ValueError, match="quarter notes per minute"):
         player.tempo = tempo
     assert player.tempo == 120
 

@@ -50,7 +50,7 @@ def drive(notebook: Path, out: Path, dark: bool, seconds: float) -> int:
         shutil.copytree(notebook.resolve().parent, root, ignore=ignore)
         with chromium() as browser, jupyterlab(root, home, dark) as lab:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-            strangers = requests_beyond_this_machine(page)
+            external_requests = requests_beyond_this_machine(page)
             lab.open(page, notebook.name)
             begin = time.monotonic()
             errors = lab.run_all(page, seconds)
@@ -60,9 +60,9 @@ def drive(notebook: Path, out: Path, dark: bool, seconds: float) -> int:
             print(f"{len(pictures)} pictures in {out}, {page.locator('mvae-player').count()} players")
     for problem in errors:
         print(f"ERROR {problem}")
-    for address in strangers:
+    for address in external_requests:
         print(f"ASKED FOR {address}")
-    return 1 if errors or strangers else 0
+    return 1 if errors or external_requests else 0
 
 
 def photograph(page: Any, folder: Path, stem: str) -> list[Path]:
@@ -71,7 +71,7 @@ def photograph(page: Any, folder: Path, stem: str) -> list[Path]:
         old.unlink()
     panel = page.evaluate_handle("jupyterapp.shell.currentWidget.content.outerNode").as_element()
     box = panel.bounding_box()
-    # Below the last cell JupyterLab leaves a screen of nothing.
+    # Below the last cell JupyterLab leaves an empty screen.
     total = page.evaluate("""() => {
         const { outerNode, widgets } = jupyterapp.shell.currentWidget.content;
         return widgets.at(-1).node.getBoundingClientRect().bottom - outerNode.getBoundingClientRect().top

@@ -25,11 +25,11 @@ from mvae_lib.music.midi import MidiError, read_midi
 from mvae_lib.music.midi_file import read_music
 from tools.midi_mutants import KINDS, ORIGINALS, mutants
 
-REFUSED, NOTHING, READ = "refused", "read, no melody", "read, with melodies"
+REFUSED, NO_MELODY, READ = "refused", "read, no melody", "read, with melodies"
 
 
 def midi_outcome(data: bytes, path: Path) -> str:
-    """What the readers make of a file: REFUSED, NOTHING or READ. Raises whatever should not happen."""
+    """The outcome of reading a file: REFUSED, NO_MELODY or READ. Raises whatever should not happen."""
     path.write_bytes(data)
     try:
         midi = read_midi(path)
@@ -45,7 +45,7 @@ def midi_outcome(data: bytes, path: Path) -> str:
     assert sum(len(instrument.notes) for instrument in midi.instruments) == len(read_music(data).notes)
     with contextlib.suppress(NoMelodyError):
         extract_melodies(midi)
-    return READ if len(found.tokens) else NOTHING
+    return READ if len(found.tokens) else NO_MELODY
 
 
 def check_account(found: Extraction, data: bytes) -> None:
@@ -75,7 +75,7 @@ def fuzz(name: str, files: Iterable[bytes], outcome: Callable[[bytes], str], kee
     print(f"{name}: {outcomes.total():,} files, the slowest took {slowest:.2f} s, peak memory {_peak_megabytes()} MB")
     for what, count in outcomes.most_common():
         print(f"  {count:6,} {what}")
-    return not set(outcomes) - {REFUSED, NOTHING, READ}
+    return not set(outcomes) - {REFUSED, NO_MELODY, READ}
 
 
 def _peak_megabytes() -> str:

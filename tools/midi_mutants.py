@@ -100,7 +100,7 @@ def insert_events(data, generator):
     place = generator.integers(22, len(data) + 1)
     event = bytes([0, 0x90, *generator.integers(0, 128, 2), 0, 0xFF, 0x51, 3, *generator.integers(0, 3, 3)])
     data[place:place] = event[: generator.choice([4, 11])]
-    mend_lengths(data)
+    repair_lengths(data)
 
 
 def delete(data, generator):
@@ -108,14 +108,14 @@ def delete(data, generator):
     del data[start : start + generator.integers(1, 33)]
 
 
-def delete_and_mend_lengths(data, generator):
+def delete_and_repair_lengths(data, generator):
     start = generator.integers(22, len(data))
     del data[start : start + generator.choice([1, 3, 4, 8])]
-    mend_lengths(data)
+    repair_lengths(data)
 
 
-def mend_lengths(data):
-    """Let each track reach to the next one, so that the reader gets to the events inside."""
+def repair_lengths(data):
+    """Set each track's length so that it ends at the next one: the reader then reads the events inside."""
     tracks = [place for place in range(len(data)) if data[place : place + 4] == b"MTrk"]
     for start, end in pairwise([*tracks, len(data)]):
         data[start + 4 : start + 8] = struct.pack(">L", end - start - 8)
@@ -157,7 +157,7 @@ KINDS = (
     insert,
     insert_events,
     delete,
-    delete_and_mend_lengths,
+    delete_and_repair_lengths,
     change_values,
     lie_about_chunk_length,
     lie_about_time_or_length,

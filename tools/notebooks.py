@@ -1,4 +1,4 @@
-"""Keep the notebooks true: execute them, store them in one normal form, and say where one is not in that form.
+"""Execute the notebooks, store them in one normal form, and report where one is not in that form.
 
     python tools/notebooks.py            execute all chapters and solutions, and store them normalised
     python tools/notebooks.py PATH ...   the same for some of them
@@ -49,7 +49,7 @@ def write(notebook, path: Path) -> None:
 
 
 def without_solution(source: str) -> str:
-    """The answer of an exercise as the learner first meets it."""
+    """The answer cell of an exercise as a learner first sees it."""
     return SOLUTION.sub(lambda match: f"{match['indent']}{TO_DO}", source)
 
 
@@ -112,7 +112,7 @@ def _small_png(encoded: str) -> str:
 
 
 def _merge_streams(outputs: list) -> list:
-    """Consecutive pieces of one stream as one output: where they were cut depends on the machine's mood."""
+    """Consecutive pieces of one stream as one output: where they are cut differs between runs."""
     merged = []
     for output in outputs:
         last = merged[-1] if merged else None

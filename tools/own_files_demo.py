@@ -1,10 +1,10 @@
-"""A user's own files from end to end, as a transcript: a folder, training, a kill, going on, listening, measuring.
+"""A user's own files from end to end, as a transcript: a folder, training, a kill, resuming, sampling, measuring.
 
     python tools/own_files_demo.py                # in a temporary folder, with few updates
     python tools/own_files_demo.py --folder demo --updates 400
 
 36 MIDI files are made from the shipped melodies, and five that hold no melody. The training is killed (SIGKILL) after
-its first checkpoint, and the same line goes on; a second training that nobody stops has to end in the same weights.
+its first checkpoint, and the same command resumes it; a second training without a stop has to end in the same weights.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def main() -> None:
             command("sample", "runs/mine", "--n", 2, "--temperature", 0.8, "--out", "new", "--wav"), check=True
         )
         print("\n".join(f"  {path} ({path.stat().st_size:,} bytes)" for path in sorted(Path("new").iterdir())))
-        subprocess.run(command("evaluate", "runs/mine", "--data", "tunes", "--draws", 4), check=True)
+        subprocess.run(command("evaluate", "runs/mine", "--data", "tunes", "--samples", 4), check=True)
         first = sorted(Path("tunes/ryan").iterdir())[0]
         subprocess.run(command("reconstruct", "mel_2bar", first, "--list"), check=True)
         subprocess.run(command("reconstruct", "mel_2bar", first, "--bar", 3, "--out", "reconstructed"), check=True)

@@ -1,4 +1,4 @@
-"""Takes the pictures of the explorers that the README shows, with the shipped model behind them.
+"""Takes the pictures of the explorers that the README shows, with the shipped model.
 
     python tools/photograph_explorers.py [docs/explorers]
 

@@ -2,10 +2,11 @@
 
     python tools/pretrain.py mel_2bar              # the exact command of `make train-mel_2bar`
 
-Nothing but the name decides what is trained: sizes, objective, number of updates and learning rate stand in
-`mvae_lib/configs.py`, under that name. Every `EVERY` updates the whole validation split is measured and the run is
-saved in `build/pretrained/NAME`; a run that was cut off goes on from there when the command is given again. At the end
-the weights with the lowest validation loss go to `mvae_lib/pretrained/NAME` in float16, with a card of what they do.
+The name alone decides what is trained: sizes, objective, number of updates and learning rate are in
+`mvae_lib/models/config.py`, under that name. Every `EVERY` updates the whole validation split is measured and the run
+is saved in `build/pretrained/NAME`; an interrupted run resumes from there when the command is given again. At the
+end the weights with the lowest validation loss go to `mvae_lib/pretrained/NAME` in float16, with a card of what they
+do.
 """
 
 import argparse

@@ -19,10 +19,10 @@ def table() -> str:
     """Step accuracies from mu on the whole test split, and the onset accuracy beside them, as a Markdown table."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
     for name in NAMES:
-        told = card(name)
-        whole = report.from_dict(told["test"]).whole
+        facts = card(name)
+        whole = report.from_dict(facts["test"]).whole
         shares = (whole.teacher_forced.step, whole.free_running.step, whole.free_running.onset)
-        cells = [f"`{name}`", f"{told['parameters']:,}", f"{told['update']:,}", f"{whole.rate_bits:.0f}"]
+        cells = [f"`{name}`", f"{facts['parameters']:,}", f"{facts['update']:,}", f"{whole.rate_bits:.0f}"]
         lines.append("| " + " | ".join(cells + [f"{share:.3f}" for share in shares]) + " |")
     return "\n".join(lines)
 

@@ -27,7 +27,7 @@ _SETTING = re.compile(
     r"\b(?P<name>(?i:clef|middle|transpose|octave|stafflines|(?:sub)?name|s?nm|stem|style|score|sound|shift))"
     r"\s*=\s*(?P<value>\"[^\"]*\"|[^\s\"]+)"
 )
-_MAX_METRE = 99  # in both places: more is a slip of the pen
+_MAX_METRE = 99  # in both places: more is a typing error
 _MAX_SHOWN = 120  # characters of a tune in a message
 
 
@@ -36,7 +36,7 @@ class AbcError(ValueError):
 
 
 def shown(text: str) -> str:
-    """A piece of the tune for a message: its first 120 characters, and none that a terminal would obey."""
+    """A piece of the tune for a message: its first 120 characters, without control characters."""
     cut = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
     return "".join(sign if sign.isprintable() else "?" for sign in cut)
 

@@ -37,7 +37,7 @@ class AbcNote(NamedTuple):
 class AbcBar(NamedTuple):
     """The music between two bar lines, as played: onset and length in quarter notes, the metre in force.
 
-    `opens` and `closes` tell whether a part of the tune (a repeat, a double bar line) begins or ends here: there a bar
+    `opens` and `closes` say whether a part of the tune (a repeat, a double bar line) begins or ends here: there a bar
     may rightly be short, because a pickup belongs to the bar before it.
     """
 
@@ -64,7 +64,7 @@ class Tune:
 def split_tunes(text: str) -> list[str]:
     """The text of each tune of an ABC book: from its `X:` line to the line before the next, trailing space cut.
 
-    Fields at the head of the file hold for every tune that does not have them itself: they are written behind the
+    Fields at the head of the file apply to every tune that does not have them itself: they are written behind the
     `X:` line. Raises AbcError where no line begins with `X:`.
     """
     head, *tunes = re.split(r"(?m)^(?=X:)", _plain(text))
@@ -151,7 +151,7 @@ def _played(section: list[Segment]) -> Iterator[Segment]:
     seen: set[int] = set()
     for ending in endings:
         if seen & ending[0].endings:
-            raise AbcError("an ending has the number of an earlier one, and nothing tells where that one stops")
+            raise AbcError("an ending has the number of an earlier one, and the end of that one is not marked")
         seen |= ending[0].endings
     if seen != set(range(1, max(seen) + 1)) or max(seen) == 1:
         raise AbcError(f"its repeat has the endings {sorted(seen)}, not 1, 2 and so on")

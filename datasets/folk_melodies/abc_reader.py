@@ -1,13 +1,13 @@
 """The signs of ABC notation, read one by one: what stands between two bar lines of one written voice.
 
-`abc_notation` unfolds the repeats and lays the result out in time, `abc_fields` knows lines that begin with a letter
-and a colon; this module knows what each sign of the music means. The rules where the standard leaves a choice, or where
+`abc_notation` unfolds the repeats and lays the result out in time, `abc_fields` reads lines that begin with a letter
+and a colon; this module reads the signs of the music. The rules where the standard leaves a choice, or where
 files depart from it:
 
 - An empty line ends the tune; what follows, up to the next `X:`, is free text. So is what stands in `%%begintext`.
 - One voice: a tune that names two (`V:`) is refused, one that names the same voice again is read.
-- `Z4` is four bars of rest, and has to stand at the beginning of a bar.
-- `+trill+` and `!trill!` are decorations, also with names that nobody knows; a pair of `!` around notes alone is two
+- `Z4` is four bars of rest, and has to be at the beginning of a bar.
+- `+trill+` and `!trill!` are decorations, also with unknown names; a pair of `!` around notes alone is two
   line breaks of an old dialect, a pair of `+` around notes a chord of a still older one.
 - Numbers have limits (the constants below), so that a short text cannot ask for hours of work or gigabytes of memory.
 
@@ -38,7 +38,7 @@ MAX_ENDING = 9
 MAX_BARS = 10_000  # bars in a tune as written, rests of several bars counted out
 _MAX_LENGTH = 999  # of a note, in unit lengths
 _MAX_DIVISOR = 256  # of a unit length, and of a whole note in L:
-_MAX_TUPLET = 64  # notes in a tuplet, and in whose time they stand
+_MAX_TUPLET = 64  # notes in a tuplet, and notes in whose time they are played
 
 _SEMITONES = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11), strict=True))
 _TUPLET_TIME = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # p notes in the time of q; for 5, 7 and 9 it depends on the metre
@@ -87,7 +87,7 @@ class Reader:
         self.unit: Fraction | None = None
         self.signature: dict[str, int] = {}
         # An accidental holds to the end of its bar in its own octave, as in the printed books. (The ABC standard has it
-        # hold in all octaves, unless told otherwise.) A tied note takes its accidental over the bar line.
+        # hold in all octaves, unless a directive says otherwise.) A tied note takes its accidental over the bar line.
         self.accidentals: dict[tuple[str, int], int] = {}
         self.carried: dict[tuple[str, int], int] = {}
         self.tuplet, self.tuplet_left = Fraction(1), 0

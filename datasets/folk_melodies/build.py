@@ -63,7 +63,7 @@ class Entry:
 
 
 class SourceError(RuntimeError):
-    """The ABC books are not there, or are not those that this data set is built from."""
+    """The ABC books are missing, or are not those that this data set is built from."""
 
 
 def source_files() -> dict[str, list[Path]]:
@@ -130,7 +130,7 @@ def read_tunes(files: dict[str, list[Path]]) -> list[Entry]:
 
 
 def _music(tune: Tune) -> tuple:
-    """What two copies of a tune share even when they stand in different keys."""
+    """What two copies of a tune have in common, in whatever key: intervals, onsets and durations."""
     return tuple((note.pitch - tune.notes[0].pitch, note.onset, note.duration) for note in tune.notes)
 
 
@@ -208,7 +208,7 @@ def npz_bytes(data: dict[str, np.ndarray]) -> bytes:
 
 
 def manifest_bytes(entries: list[Entry]) -> bytes:
-    """One line a tune, in the order of the tunes' indices."""
+    """One line per tune, in the order of the tunes' indices."""
     text = io.StringIO(newline="")
     names = [name for name in Entry.__dataclass_fields__ if name != "runs"]
     writer = csv.DictWriter(text, names, lineterminator="\n", extrasaction="ignore")

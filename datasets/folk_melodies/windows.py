@@ -1,7 +1,7 @@
-"""From a tune to the grid: its bars as played, laid on 16 steps a bar of 4/4, ready to be cut into windows.
+"""From a tune to the grid: its bars as played, placed on 16 steps per bar of 4/4, ready to be cut into windows.
 
 A tune gives one or more *runs*, stretches of whole 4/4 bars without a gap. A run ends where the metre changes or where
-a bar has the wrong length (a slip of the pen: what follows would stand beside its beat). Windows slide over a run by
+a bar has the wrong length (a typing error: what follows would be off the beat). Windows slide over a run by
 one bar.
 
 Chapter: 01. Source: the extraction of Roberts et al. 2018, section 5.1: 4/4, and 2/2 as one bar. The pairs of 2/4 are
@@ -47,7 +47,7 @@ class _Measure(NamedTuple):
 
 @dataclass
 class _Span:
-    """A run in the making: quarter notes [start, end), after `lead` quarter notes of silence that pad a pickup."""
+    """An unfinished run: quarter notes [start, end), after `lead` quarter notes of silence that pad a pickup."""
 
     start: Fraction
     end: Fraction
@@ -55,7 +55,7 @@ class _Span:
     full: Fraction
 
     def filled(self) -> Fraction:
-        """What stands in the last 4/4 bar, in quarter notes; 0 when it is full."""
+        """The length that is filled in the last 4/4 bar, in quarter notes; 0 when it is full."""
         return (self.lead + self.end - self.start) % QUARTERS_PER_BAR
 
 

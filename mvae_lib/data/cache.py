@@ -1,4 +1,4 @@
-"""What files gave, kept between calls: an entry is found by the content of the file, never by its name.
+"""The windows of files, kept between calls: an entry is found by the content of the file, never by its name.
 
 The folder is MVAE_CACHE, or ~/.cache/mvae_lib. It can be deleted at any time; nothing is written beside the files.
 """
@@ -20,10 +20,10 @@ def cache_folder() -> Path:
 
 
 def cache_key(content_sha256: str, representation: str, bars: int) -> str:
-    """The name of an entry: it changes with the file, the representation, the bars and the code that reads."""
+    """The name of an entry: it changes with the file, the representation, the bars and the program text that reads."""
     version = music.get_representation(representation).version
-    told = f"{content_sha256} {representation} {version} {bars} {_code_version()}"
-    return hashlib.sha256(told.encode()).hexdigest()
+    description = f"{content_sha256} {representation} {version} {bars} {_code_version()}"
+    return hashlib.sha256(description.encode()).hexdigest()
 
 
 def load(key: str, representation: str, bars: int) -> FileWindows | None:
@@ -54,7 +54,7 @@ def _path(key: str) -> Path:
 
 @cache
 def _code_version() -> str:
-    """The SHA-256 of the package that reads files: other code may read other windows."""
+    """The SHA-256 of the package that reads files: another version may read other windows."""
     found = hashlib.sha256()
     for path in sorted(Path(music.__file__).parent.glob("*.py")):
         found.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -1,4 +1,4 @@
-"""Melodies made a little wrong on purpose: what a model of p(x) should find improbable, and a denoiser should mend.
+"""Corrupted melodies: a model of p(x) should find them improbable, and a denoiser should restore them.
 
 Chapter: 03.
 """
@@ -12,7 +12,7 @@ def wrong_notes(tokens: np.ndarray, notes: int, rng: np.random.Generator, semito
     """Melodies `[N, T]` with `notes` of each one's notes moved by 1 to `semitones`, up or down; the rhythm stays.
 
     A melody of fewer notes has all of them moved. At the ends of the range a note goes the other way. Raises ValueError
-    for another shape, and for a number of notes or semitones that means nothing.
+    for another shape, and for an invalid number of notes or semitones.
     """
     tokens = check_tokens(tokens)
     if tokens.ndim != 2:

@@ -22,7 +22,7 @@ ALL = "all"  # the `split` of data that has not been divided, or not yet
 class Dataset:
     """Windows of one representation; indexing with a mask, a slice or indices selects windows.
 
-    `source` says for each window what an evaluation should tell apart (the book, the folder). Where `parts` names the
+    `source` says for each window the group that an evaluation reports (the book, the folder). Where `parts` names the
     split of each window, `part("train")` selects one. `control` is a signal that a conditional model reads beside the
     tokens. Raises ValueError or TypeError for arrays that do not fit together or do not fit the representation.
     """
@@ -36,7 +36,7 @@ class Dataset:
     control: np.ndarray | None = None  # float32 [windows, steps, depth]
     sha256: str = ""  # of the data that all this was taken from; "": of these arrays
 
-    _rows: ClassVar[tuple[str, ...]] = ("tokens", "source", "parts", "control")  # one entry a window
+    _rows: ClassVar[tuple[str, ...]] = ("tokens", "source", "parts", "control")  # one entry per window
 
     def __post_init__(self):
         kind = get_representation(self.representation)
@@ -98,13 +98,13 @@ class Dataset:
         return self
 
     def shuffled(self, seed: int) -> Self:
-        """All windows in an order drawn from `seed`."""
+        """All windows in a random order that `seed` determines."""
         return self[np.random.default_rng(seed).permutation(len(self))]
 
     def sample(self, n: int, seed: int) -> Self:
-        """`n` different windows drawn from `seed`. Raises ValueError when there are fewer than `n`."""
+        """`n` different windows, sampled with `seed`. Raises ValueError when there are fewer than `n`."""
         if not 0 <= n <= len(self):
-            raise ValueError(f"cannot draw {n} different windows out of {len(self)}; ask for 0 to {len(self)}")
+            raise ValueError(f"cannot sample {n} different windows out of {len(self)}; ask for 0 to {len(self)}")
         return self[np.random.default_rng(seed).choice(len(self), n, replace=False)]
 
     def title(self, window: int) -> str:

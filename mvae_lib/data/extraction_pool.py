@@ -1,7 +1,7 @@
 """Windows out of many files at once, each file by one of several processes.
 
-A process is `python -m mvae_lib.data.extraction_pool`, told of one file after another. It imports this package and
-nothing of the program that started it, so that a plain script and a notebook work alike on every platform.
+A process is `python -m mvae_lib.data.extraction_pool`, which reads the name of one file after another. It imports this
+package and nothing of the program that started it, so that a plain script and a notebook work alike on every platform.
 """
 
 import json
@@ -25,7 +25,7 @@ _LENGTH = 8  # bytes of the number that says how many bytes come next
 
 @dataclass(frozen=True)
 class FileWindows:
-    """What one file gave: all arrays have one entry a window; `error` says why there is none, "" where there are."""
+    """What one file gave: all arrays have one entry per window; `error` says why there is none, "" where there are."""
 
     tokens: np.ndarray  # [windows, steps(, tracks)]
     track: np.ndarray  # [windows], counted from 0
@@ -60,13 +60,13 @@ class FileWindows:
 
 
 def extract_file(path: str | Path, representation: str, bars: int) -> FileWindows:
-    """The windows of one file; whatever goes wrong is told in `error`, without the name of the file."""
+    """The windows of one file; any error is described in `error`, without the name of the file."""
     kind = get_representation(representation)
     try:
         found = kind.from_midi(path, bars)
         tokens = kind.check(found.tokens)
         if not len(tokens):
-            return _nothing("no window was found")
+            return _no_windows("no window was found")
         return FileWindows(
             tokens,
             np.array([source.instrument for source in found.sources], np.int64),
@@ -77,9 +77,9 @@ def extract_file(path: str | Path, representation: str, bars: int) -> FileWindow
     except ModuleNotFoundError:
         raise
     except (ValueError, OSError) as error:
-        return _nothing(_in_general(error, path))
+        return _no_windows(_in_general(error, path))
     except Exception as error:  # one file out of thousands must not stop all others
-        return _nothing(f"it cannot be read ({type(error).__name__}: {error})")
+        return _no_windows(f"it cannot be read ({type(error).__name__}: {error})")
 
 
 def extract_files(
@@ -128,7 +128,7 @@ class _Reader:
 
     def extract(self, path: str | Path) -> FileWindows:
         if self._closed:
-            return _nothing("reading was stopped")
+            return _no_windows("reading was stopped")
         process = self._running()
         try:
             process.stdin.write(json.dumps(os.fspath(path)).encode() + b"\n")
@@ -137,7 +137,7 @@ class _Reader:
             return FileWindows.from_bytes(process.stdout.read(length))
         except Exception:
             self._stop()
-            return _nothing("the process that read it ended without an answer")
+            return _no_windows("the process that read it ended without a response")
 
     def close(self) -> None:
         self._closed = True
@@ -181,21 +181,21 @@ def _parts(reason: object) -> tuple[str, int, str]:
     return str(getattr(reason, "kind", "")), int(getattr(reason, "notes", 0)), text
 
 
-def _nothing(error: str) -> FileWindows:
+def _no_windows(error: str) -> FileWindows:
     none = np.zeros(0, np.int64)
     return FileWindows(np.zeros((0, 0), np.uint8), none, none, (), (), error or "it cannot be read")
 
 
 def _serve(representation: str, bars: int) -> None:
-    """Read the name of a file a line, write what it gave, until there are no more lines."""
+    """Read one file name per line, write what it gave, until there are no more lines."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that has started this one
-    answers, sys.stdout = sys.stdout.buffer, sys.stderr  # whatever else is printed is no answer
+    responses, sys.stdout = sys.stdout.buffer, sys.stderr  # whatever else is printed is no response
     for line in sys.stdin.buffer:
         content = extract_file(json.loads(line), representation, bars).to_bytes()
-        answers.write(len(content).to_bytes(_LENGTH, "big") + content)
-        answers.flush()
+        responses.write(len(content).to_bytes(_LENGTH, "big") + content)
+        responses.flush()
 
 
 if __name__ == "__main__":

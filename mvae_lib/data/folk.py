@@ -5,9 +5,9 @@
     train[train.book == "ryan"]       # the windows of one book
     train.sample(64, seed=1).title(0)
 
-Transposition is not in the data: `random_transpose` draws it anew for every batch, so a window is seen in many keys.
+Transposition is not in the data: `random_transpose` samples one for every batch, so a window is seen in many keys.
 
-Chapter: 01. Source: datasets/folk_melodies/README.md, which tells where the tunes come from and how they are split.
+Chapter: 01. Source: datasets/folk_melodies/README.md, which says where the tunes come from and how they are split.
 """
 
 import csv
@@ -129,10 +129,10 @@ def data_folder() -> Path:
 
 
 def random_transpose(tokens: np.ndarray, rng: np.random.Generator, semitones: int = 5) -> np.ndarray:
-    """Each melody of a batch `[B, T]` moved by its own interval, drawn evenly from -`semitones` to +`semitones`.
+    """Each melody of a batch `[B, T]` moved by its own interval, sampled uniformly from -`semitones` to +`semitones`.
 
     Where an interval would carry a note out of the range of the 90 classes, the widest that does not is taken.
-    For training batches only: draw again for every batch. Raises ValueError for another shape.
+    For training: call it again for every batch. Raises ValueError for another shape.
 
     Chapter: 01. Source: Roberts et al. 2018, appendix A (data augmentation).
     """

@@ -29,8 +29,8 @@ from mvae_lib.music.files import MIDI_SUFFIXES, printable
 from mvae_lib.music.representation import Representation, get_representation
 
 MAX_WORKERS = 8
-_FILES_A_WORKER = 16  # starting a process takes as long as reading so many files
-_COMMON = 50  # files that may share a window before it counts as nobody's own
+_FILES_PER_WORKER = 16  # starting a process takes as long as reading so many files
+_COMMON = 50  # files that may share a window before it is too common to link them
 
 
 class FolderError(ValueError):
@@ -66,8 +66,8 @@ def midi_folder(
     """The windows of all MIDI files (.mid, .midi, .kar, .rmi) in a folder and its sub-folders.
 
     `workers` processes read the files (None: as many as there are cores, for many files); the result is the same for
-    any number of them. `cache=False` reads all files anew. Raises FolderError where there is no folder, no MIDI file in
-    it or no window in its files, and ValueError for an unknown representation or bars below 1.
+    any number of them. `cache=False` reads all files again. Raises FolderError where there is no folder, no MIDI file
+    in it or no window in its files, and ValueError for an unknown representation or bars below 1.
 
     Chapter: 00.
     """
@@ -95,7 +95,7 @@ def _find(folder: Path, report: FolderReport) -> list[str]:
         report.add("files", f"a folder that cannot be read ({error.strerror})", os.path.relpath(error.filename, folder))
 
     for place, _, files in os.walk(folder, onerror=unreadable):
-        for name in files:  # names with a dot in front are notes of the file system, not music
+        for name in files:  # names with a dot in front are metadata of the file system
             if name.lower().endswith(MIDI_SUFFIXES) and not name.startswith("."):
                 names.append((Path(place) / name).relative_to(folder).as_posix())
     if not names:
@@ -118,7 +118,7 @@ def _read(
                     progress.update()
         left = [index for index in range(len(names)) if index not in read]
         if workers is None:
-            workers = min(_cores(), MAX_WORKERS, 1 + len(left) // _FILES_A_WORKER)
+            workers = min(_cores(), MAX_WORKERS, 1 + len(left) // _FILES_PER_WORKER)
         paths = [str(folder / names[index]) for index in left]
         for place, found in extract_files(paths, representation, bars, workers):
             read[left[place]] = found
@@ -205,7 +205,7 @@ def _split_by_file(
     """
     files = sorted(set(file.tolist()), key=lambda index: hashes[index])  # names and places do not matter
     rows = {index: np.flatnonzero(file == index) for index in files}
-    own = [_forms(tokens[rows[index]], kind, bars) for index in files]
+    own = [_interval_forms(tokens[rows[index]], kind, bars) for index in files]
     members: dict[int, list[int]] = {}
     for index, cluster in zip(files, clusters(own, _COMMON), strict=True):
         members.setdefault(cluster, []).append(index)
@@ -223,7 +223,7 @@ def _split_by_file(
     return split
 
 
-def _forms(tokens: np.ndarray, kind: Representation, bars: int) -> set[bytes]:
+def _interval_forms(tokens: np.ndarray, kind: Representation, bars: int) -> set[bytes]:
     """The distinct stretches of 2 bars in the windows of a file, up to transposition."""
     length, found = min(2, bars), set()
     for first in range(bars - length + 1):

@@ -1,7 +1,7 @@
 """The baseline that needs no neural network: an n-gram language model over the classes of a representation.
 
 It answers two questions of the course. How well can the next step be guessed from the few before it (chapter 01)? And
-how much does a melody that some model made sound like the data, in nats a step (chapter 02 on)?
+how probable is the melody of another model, as negative log-likelihood in nats per step (chapter 02 on)?
 
 The estimate of order k mixes the counts of the longest context with the estimate of order k - 1, and the share that is
 left to the shorter context grows with the number of *different* classes that have followed the longer one:
@@ -37,8 +37,8 @@ class NGram:
         self.order = order
         self._grams, self._contexts = [], []
         for k in range(1, order + 1):
-            codes = self._codes(tokens, k).ravel()
-            grams, counts = np.unique(codes, return_counts=True)
+            ids = self._ngram_ids(tokens, k).ravel()
+            grams, counts = np.unique(ids, return_counts=True)
             contexts, first = np.unique(grams // self._base, return_index=True)
             totals = np.add.reduceat(counts, first)
             followers = np.diff(np.append(first, len(grams)))
@@ -46,7 +46,7 @@ class NGram:
             self._contexts.append((contexts, totals, followers))
 
     def shorter(self, order: int) -> "NGram":
-        """The model of a shorter memory, from the counts that are there. Raises ValueError for a longer one."""
+        """The model of a lower order, from the same counts. Raises ValueError for a higher one."""
         if not 1 <= order <= self.order:
             raise ValueError(f"this model has counted up to order {self.order}; it cannot give order {order}")
         model = NGram.__new__(NGram)
@@ -59,12 +59,12 @@ class NGram:
         tokens = self._batch(tokens)
         probability = np.full(tokens.shape, 1 / self.classes)
         for k in range(1, self.order + 1):
-            codes = self._codes(tokens, k)
-            probability = self._mix(k, codes // self._base, _lookup(*self._grams[k - 1], codes), probability)
+            ids = self._ngram_ids(tokens, k)
+            probability = self._mix(k, ids // self._base, _lookup(*self._grams[k - 1], ids), probability)
         return -np.log(probability)
 
     def nll_per_step(self, tokens: np.ndarray) -> np.ndarray:
-        """Mean of `nll` over the steps: `[melodies, steps]` -> nats a step `[melodies]`; low is like the data."""
+        """Mean of `nll` over the steps: `[melodies, steps]` -> nats per step `[melodies]`; low is like the data."""
         return self.nll(tokens).mean(-1)
 
     def probabilities(self, tokens: np.ndarray) -> np.ndarray:
@@ -76,9 +76,9 @@ class NGram:
             context = np.zeros(len(tokens), np.int64)
             for step in range(padded.shape[1] - k + 1, padded.shape[1]):
                 context = context * self._base + padded[:, step]
-            codes = context[:, None] * self._base + np.arange(self.classes)
-            contexts = np.broadcast_to(context[:, None], codes.shape)
-            probability = self._mix(k, contexts, _lookup(*self._grams[k - 1], codes), probability)
+            ids = context[:, None] * self._base + np.arange(self.classes)
+            contexts = np.broadcast_to(context[:, None], ids.shape)
+            probability = self._mix(k, contexts, _lookup(*self._grams[k - 1], ids), probability)
         return probability
 
     def sample(self, melodies: int, steps: int, rng: np.random.Generator) -> np.ndarray:
@@ -86,8 +86,8 @@ class NGram:
         tokens = np.zeros((melodies, 0), np.uint8 if self.classes <= 256 else np.int16)
         for _ in range(steps):
             cumulative = self.probabilities(tokens).cumsum(1)
-            draw = rng.random((melodies, 1)) * cumulative[:, -1:]
-            token = (draw > cumulative).sum(1).clip(max=self.classes - 1)
+            threshold = rng.random((melodies, 1)) * cumulative[:, -1:]
+            token = (threshold > cumulative).sum(1).clip(max=self.classes - 1)
             tokens = np.concatenate([tokens, token[:, None].astype(tokens.dtype)], 1)
         return tokens
 
@@ -95,7 +95,7 @@ class NGram:
         """Equation of the module: the estimate of order k from its counts and the estimate of order k - 1."""
         known, totals, followers = self._contexts[k - 1]
         total, different = _lookup(known, totals, contexts), _lookup(known, followers, contexts)
-        seen = total > 0  # an unseen context says nothing: the shorter estimate stands
+        seen = total > 0  # an unseen context has no counts: the shorter estimate stands
         return np.where(seen, (counts + different * shorter) / np.where(seen, total + different, 1), shorter)
 
     def _batch(self, tokens: np.ndarray) -> np.ndarray:
@@ -108,18 +108,18 @@ class NGram:
             raise ValueError(f"tokens must lie in 0 to {self.classes - 1}, not {tokens.min()} to {tokens.max()}")
         return tokens
 
-    def _codes(self, tokens: np.ndarray, k: int) -> np.ndarray:
+    def _ngram_ids(self, tokens: np.ndarray, k: int) -> np.ndarray:
         """Each step with the k - 1 before it as one integer: `[melodies, steps]` -> the same shape."""
         tokens = self._batch(tokens).astype(np.int64)
         padded = np.concatenate([np.full((len(tokens), k - 1), self.classes), tokens], 1)
-        codes = np.zeros(tokens.shape, np.int64)
+        ids = np.zeros(tokens.shape, np.int64)
         for shift in range(k):
-            codes = codes * self._base + padded[:, shift : shift + tokens.shape[1]]
-        return codes
+            ids = ids * self._base + padded[:, shift : shift + tokens.shape[1]]
+        return ids
 
 
 class TrackNGrams:
-    """An n-gram model for each track, as if the tracks knew nothing of one another: a weaker baseline than one track's.
+    """An n-gram model for each track, as if the tracks were independent: a weaker baseline than that of one track.
 
     It has what an evaluation asks of `NGram`: `order`, `nll` and `nll_per_step`, summed over the tracks.
     """

@@ -1,8 +1,8 @@
-"""Train, validation and test sets that share nothing: whole clusters of related tunes go to one side.
+"""Train, validation and test sets that share nothing: whole clusters of related tunes go to one split.
 
-A window drawn at random has near twins all over a book of folk tunes: the same bar comes back in the repeat, in
-another setting of the tune, in another key. So tunes that share music are linked into clusters, a hash of the cluster
-decides its split, and what still recurs across the border, up to transposition, leaves the smaller side.
+A window chosen at random has near duplicates in many places of a book of folk tunes: the same bar comes back in the
+repeat, in another setting of the tune, in another key. So tunes that share music are linked into clusters, a hash of
+the cluster decides its split, and what still recurs across splits, up to transposition, leaves the smaller split.
 
 Chapter: 01. Source: ours; the thresholds are those at which leakage measured on the folk tunes falls to a few percent.
 """
@@ -35,7 +35,7 @@ def clusters(forms: Sequence[Collection[bytes]], most: int | None = None) -> lis
     """The cluster of each tune: the index of its first tune. `forms` holds each tune's distinct 2-bar interval forms.
 
     Two tunes are linked when they share at least MIN_SHARED forms and MIN_SHARE of the smaller tune's. A form that more
-    than `most` tunes have (None: no limit) links none: it is common property, and its pairs would be too many to count.
+    than `most` tunes have (None: no limit) links none: it is too common, and its pairs would be too many to count.
     """
     tunes_with: dict[bytes, list[int]] = {}
     for tune, own in enumerate(forms):

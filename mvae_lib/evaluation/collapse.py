@@ -1,8 +1,9 @@
-"""Posterior collapse: how to see that a decoder does not listen to z, and how to make it deaf to its own past instead.
+"""Posterior collapse: how to diagnose that a decoder ignores z, and word dropout against it.
 
-A KL above zero is no information yet. So beside the rate stand its parts (what z tells about *which* melody, how far
-the dimensions hang together, how far each is from the prior), and a swap: what it costs to decode a melody from the
-latent vector of another one. A decoder that does not listen does not notice.
+A KL above zero does not show that the decoder uses z. So the report also has the parts of the rate (the mutual
+information of z and the melody, the dependence between the dimensions, the KL of each dimension from the prior) and the
+swap cost: by how much the distortion rises with shuffled z, the latent vector of another melody. It is 0 for a decoder
+that ignores z.
 
 Chapter: 06. Source: Bowman et al. 2016 (word dropout); Hoffman and Johnson 2016 and Chen et al. 2018 (the parts of the
 KL); Burda et al. 2016 (active units).
@@ -19,11 +20,11 @@ from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import VOCABULARY
 from mvae_lib.training.objectives import active_units, decompose_kl, gaussian_kl, reconstruction
 
-NOTHING = VOCABULARY  # the class after the last, which a decoder reads as zeros (see `tracks.shift_right`)
+START_OF_SEQUENCE = VOCABULARY  # read as an input of zeros, as before the first step (see `tracks.shift_right`)
 
 
 def word_dropout(tokens: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
-    """Tokens `[B, T]` of which each has been replaced by `NOTHING` with `probability`, independently of all others.
+    """Tokens `[B, T]`, each replaced by `START_OF_SEQUENCE` with `probability`, independently of all others.
 
     For the tokens that a decoder *reads*; what it has to predict stays whole. Raises ValueError for a probability
     outside 0 to 1.
@@ -31,24 +32,24 @@ def word_dropout(tokens: Tensor, probability: float, generator: torch.Generator 
     if not 0 <= probability <= 1:
         raise ValueError(f"a probability lies between 0 and 1, not {probability}")
     hidden = torch.rand(tokens.shape, generator=generator, device=tokens.device) < probability
-    return tokens.long().masked_fill(hidden, NOTHING)
+    return tokens.long().masked_fill(hidden, START_OF_SEQUENCE)
 
 
 class CollapseReport(NamedTuple):
-    """How much of z arrives: means over the melodies, in nats a melody unless said otherwise."""
+    """How much the decoder uses z: means over the melodies, in nats per melody unless said otherwise."""
 
-    distortion: float  # -log p(x | z), z drawn from the melody's own posterior
+    distortion: float  # -log p(x | z), z sampled from the melody's own posterior
     rate: float  # KL(q(z | x) || p(z)), about the sum of the next three
-    mutual_information: float  # what z tells about which melody it came from
+    mutual_information: float  # between z and the melody that it encodes
     total_correlation: float  # how far the dimensions of z are from independent
     dimension_wise_kl: float  # how far each dimension, over all melodies, is from the prior
     active_units: int  # dimensions whose mu varies over the melodies
-    swap_cost: float  # how much the distortion rises when z is another melody's
+    swap_cost: float  # how much the distortion rises with shuffled z (that of another melody)
     onset_accuracy: float  # share of the true note-ons, decoded from mu on the decoder's own tokens, 0 to 1
 
     @property
     def negative_elbo(self) -> float:
-        """distortion + rate: an upper bound on -log p(x), nats a melody."""
+        """distortion + rate: an upper bound on -log p(x), nats per melody."""
         return self.distortion + self.rate
 
 
@@ -58,7 +59,7 @@ def diagnose(
 ) -> CollapseReport:
     """All of `CollapseReport` for a model of melodies on tokens `[B, T]`; the same generator gives the same numbers.
 
-    The parts of the KL compare all pairs, so they are estimated from `information_windows` melodies drawn at random
+    The parts of the KL compare all pairs, so they are estimated from `information_windows` melodies chosen at random
     where there are more; no mutual information above the log of their number can be seen. Raises ValueError for fewer
     than two melodies, of which none could be another's.
     """

@@ -1,8 +1,8 @@
-"""How well windows are reconstructed: three shares between 0 and 1, from the forgiving to the strict; and all measures
-of a model on a whole split, with the baselines beside them.
+"""How well windows are reconstructed: three accuracies between 0 and 1, the most lenient first; and all measures of a
+model on a whole split, beside those of the baselines.
 
 Half of all steps of a melody are holds, so that a decoder which never plays a note already has half of its steps right:
-step accuracy alone flatters. Onset accuracy asks only about the steps where a note begins.
+step accuracy alone is misleading. Onset accuracy counts only the steps where a note begins.
 
     baselines = fit_baselines(folk_melodies(2, "train"))
     evaluate(model, folk_melodies(2, "test"), baselines, torch.Generator().manual_seed(0))
@@ -69,7 +69,7 @@ def accuracy(decoded: ArrayLike, tokens: ArrayLike, representation: str = "melod
 
 @dataclass(frozen=True, eq=False)
 class Baselines:
-    """What can be said about a window without a model; the per-step majority ignores even the window itself."""
+    """Predictions of a window without a latent variable model; the per-step majority ignores the window itself."""
 
     majority: np.ndarray  # [steps(, tracks)], the most frequent class of each step
     ngram: NGram | TrackNGrams
@@ -146,7 +146,7 @@ def evaluate(
 
 
 class _Batches:
-    """The tokens and control signals of a data set on a device, in batches, with whatever else goes along."""
+    """The tokens and control signals of a data set on a device, in batches, together with further tensors."""
 
     def __init__(self, data: Dataset, device: torch.device, size: int):
         self.tokens = torch.from_numpy(data.tokens).to(device)
@@ -191,7 +191,7 @@ def _check_match(model: LatentModel, data: Dataset, baselines: Baselines, k: int
     if depth != config.control:
         raise ValueError(f"the model reads a control signal of depth {config.control}, and the data has depth {depth}")
     if not len(data) or k < 1:
-        raise ValueError(f"an evaluation needs at least one window and one draw of z, not {len(data)} and {k}")
+        raise ValueError(f"an evaluation needs at least one window and one sample of z, not {len(data)} and {k}")
     if not config.steps == steps == len(baselines.majority):
         raise ValueError(
             f"the model is made for {config.steps} steps, the baselines for {len(baselines.majority)}, "

@@ -1,9 +1,10 @@
-"""The latent space seen through a keyhole, and what can be read from it: maps of two dimensions, and probes.
+"""Projections of the latent space to two dimensions, and probes that measure what z encodes.
 
-A map shows what its method keeps: PCA the directions of the largest variance, t-SNE who is near whom, and neither the
-other. Its clusters are an impression, not a measurement. A **probe** measures: it is a simple classifier or regression
-that reads a property from z, judged on held-out melodies. Its number says something only beside controls: the same
-probe on a note histogram (no model at all), on an untrained encoder (no learning), and the majority (no reading).
+A map shows what its method keeps: PCA the directions of the largest variance, t-SNE the nearest neighbours, and neither
+the other. Its clusters are an impression, not a measurement. A **probe** measures: it is a simple classifier or
+regression that reads a property from z, judged on held-out melodies. Its number has to be compared with controls: the
+same probe on a note histogram (no model at all), on an untrained encoder (no learning), and the majority class (no
+features).
 
     pca = fit_pca(mu_train); pca.transform(mu_test)                       # [N, 2]
     probe_table({"z": (mu_train, mu_test), ...}, train.book, test.book)   # {"majority": .52, "z": .63, ...}
@@ -53,7 +54,7 @@ def probe_class(train: ArrayLike, labels: ArrayLike, test: ArrayLike, test_label
 
     Fit on the one split and judged on the other, whose melodies must be of other tunes.
     """
-    probe = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))  # some rows, few columns
+    probe = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))  # many rows, few columns
     return float(probe.fit(np.asarray(train), np.asarray(labels)).score(np.asarray(test), np.asarray(test_labels)))
 
 
@@ -87,7 +88,7 @@ def probe_table(
 
 
 def untrained(model: nn.Module, seed: int) -> nn.Module:
-    """A model of the same kind and sizes with fresh start values: the control for what training has brought."""
+    """A model of the same kind and sizes with fresh initial weights: the control for the effect of training."""
     return type(model)(model.config, torch.Generator().manual_seed(seed)).eval()
 
 

@@ -1,8 +1,8 @@
-"""The rate-distortion plane: which models are worth their rate, and what a rate may buy.
+"""The rate-distortion plane: which models are the best at some beta, and the distortion that a rate allows.
 
-A model is a point: its rate (KL, nats a melody) and its distortion (-log p(x | z), nats a melody). Training with beta
-minimizes distortion + beta * rate, so on this plane it pushes a line of slope -beta down as far as it goes. What such
-lines can touch is the lower convex hull of the points; no price whatever makes a model above the hull the best one.
+A model is a point: its rate (KL, nats per melody) and its distortion (-log p(x | z), nats per melody). Training with
+beta minimizes distortion + beta * rate, so on this plane it pushes a line of slope -beta down as far as it goes. What
+such lines can touch is the lower convex hull of the points; a model above the hull is not the best at any beta.
 
 Chapter: 05. Source: Alemi et al. 2018, Fixing a Broken ELBO, section 3; the hull by Andrew's monotone chain.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 def lagrangian(rate: ArrayLike, distortion: ArrayLike, betas: ArrayLike) -> np.ndarray:
     """distortion + beta * rate of each model (columns) at each beta (rows): `[models]`, `[betas]` -> `[betas, models]`.
 
-    Nats a melody. Raises ValueError where rate and distortion are not two lists of one length.
+    In nats per melody. Raises ValueError where rate and distortion are not two lists of one length.
     """
     rate, distortion = _points(rate, distortion)
     return distortion + np.multiply.outer(np.asarray(betas, float), rate)
@@ -39,10 +39,10 @@ def lower_hull(rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
 
 
 def hull_distortion(budget: ArrayLike, rate: ArrayLike, distortion: ArrayLike) -> np.ndarray:
-    """What the hull promises at a rate of `budget` nats, by straight lines between its corners: same shape as `budget`.
+    """The distortion of the hull at a rate of `budget` nats, linear between its corners: same shape as `budget`.
 
-    A straight line is no idle guess: a sender who uses one model for a share of the melodies and the other for the rest
-    is on it. NaN outside of the hull's rates.
+    Each point of a line can be reached: with one model for a share of the melodies and the other model for the rest.
+    NaN outside of the hull's rates.
     """
     rate, distortion = _points(rate, distortion)
     hull = lower_hull(rate, distortion)

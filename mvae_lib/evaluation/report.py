@@ -1,8 +1,8 @@
 """The result of an evaluation: numbers with their units in their names, printed as one table, kept as JSON.
 
-No number stands alone. An accuracy has those of two decoders that know nothing beside it, and the nats a step have the
-n-gram's; a rate has the mutual information, because a KL above zero is no information yet; and what holds for all
-windows is shown for each book, because one hard book can hide in a mean.
+Each number has one to compare it with. An accuracy is shown with those of two decoders that ignore z, nats per step
+with those of the n-gram model, and the rate with the mutual information, because a KL above zero does not show that z
+is used. All measures are shown for each book too, because a mean can hide one hard book.
 
 Chapter: 03 on.
 """
@@ -18,7 +18,7 @@ from mvae_lib._json import from_json
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The three shares of `mvae_lib.evaluation.metrics`, from the forgiving to the strict, each 0 to 1."""
+    """The three shares of `mvae_lib.evaluation.metrics`, from the most lenient to the strictest, each 0 to 1."""
 
     step: float
     onset: float
@@ -35,7 +35,7 @@ class Scores:
     teacher_forced: Accuracy  # each step after the true ones, from mu
     free_running: Accuracy  # each step after the model's own, from mu
     rate_bits: float  # KL(q(z | x) || p(z))
-    distortion_nats_per_step: float  # -log p(x | z), z drawn from q(z | x)
+    distortion_nats_per_step: float  # -log p(x | z), z sampled from q(z | x)
     elbo_nats: float  # of a whole window: -(distortion + rate)
     iwae_nats: float  # the tighter bound on log p(x)
     ngram_nats_per_step: float  # -log p(x) of the n-gram, which the model's bounds compare with
@@ -77,12 +77,12 @@ def table(evaluation: Evaluation) -> str:
             lines.append(line(f"  {_DECODERS[name]}", [f"{share:.3f}" for share in shares]))
     steps, k = evaluation.steps, evaluation.iwae_samples
     lines += [
-        "what it costs",
+        "rate, distortion and bounds on log p(x)",
         line("  rate, bits", [f"{column.rate_bits:.1f}" for column in columns]),
-        line("  distortion, nats a step", [f"{column.distortion_nats_per_step:.3f}" for column in columns]),
+        line("  distortion, nats per step", [f"{column.distortion_nats_per_step:.3f}" for column in columns]),
         line("  ELBO, nats", [f"{column.elbo_nats:.1f}" for column in columns]),
         line(f"  IWAE bound (k = {k}), nats", [f"{column.iwae_nats:.1f}" for column in columns]),
-        "-log p(x), nats a step",
+        "-log p(x), nats per step",
         line(f"  {evaluation.ngram_order}-gram", [f"{column.ngram_nats_per_step:.3f}" for column in columns]),
         line("  model, at most (ELBO)", [f"{-column.elbo_nats / steps:.3f}" for column in columns]),
         line(f"  model, at most (IWAE, k = {k})", [f"{-column.iwae_nats / steps:.3f}" for column in columns]),
@@ -95,8 +95,8 @@ def table(evaluation: Evaluation) -> str:
             *lines,
             "",
             f"active units: {evaluation.active_units} of {evaluation.z_size}",
-            f"mutual information: {information:.1f} bits, where {evaluation.mutual_information_windows:,} windows "
-            f"can show {ceiling:.1f} at most",
+            f"mutual information: {information:.1f} bits, estimated from {evaluation.mutual_information_windows:,} "
+            f"windows (at most {ceiling:.1f} bits)",
         ]
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from mvae_lib.evaluation.collapse import NOTHING
+from mvae_lib.evaluation.collapse import START_OF_SEQUENCE
 from mvae_lib.exercises import Verdict, as_array, judge
 from mvae_lib.training.objectives import gaussian_kl
 
@@ -121,9 +121,10 @@ def _other_than_hidden(mine: np.ndarray, tokens: np.ndarray, again: np.ndarray, 
     if not changed.any():
         return "Nothing is hidden."
     if (mine[changed] == 0).all():
-        return f"Class 0 is a hold, and that is news. Nothing at all is class {NOTHING}, which is read as zeros."
-    if not (mine[changed] == NOTHING).all():
-        return f"What is hidden should become class {NOTHING}, and all else stay as it was."
+        nothing = START_OF_SEQUENCE
+        return f"Class 0 is a hold, and that is news. Nothing at all is class {nothing}, which is read as zeros."
+    if not (mine[changed] == START_OF_SEQUENCE).all():
+        return f"What is hidden should become class {START_OF_SEQUENCE}, and all else stay as it was."
     if np.isclose(changed.mean(), 0.75, atol=0.03):
         return "You kept a quarter and hid the rest: the probability is that of hiding."
     by_melody, by_step = changed.mean(1), changed.mean(0)

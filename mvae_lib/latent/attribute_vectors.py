@@ -1,9 +1,9 @@
-"""Directions of the latent space that have a name, and edits along them.
+"""Attribute vectors: directions of the latent space that change one attribute, and edits along them.
 
     direction = mean z of the top quartile of an attribute - mean z of its bottom quartile
 
-Fit them on training data and judge them on other melodies. A direction that raises one attribute usually drags others
-along, because in the data they come together: `edit_effects` measures the whole matrix, and `fit_conditional_vectors`
+Fit them on training data and judge them on other melodies. A direction that raises one attribute usually changes
+others, because they are correlated in the data: `edit_effects` measures the whole matrix, and `fit_conditional_vectors`
 asks for the difference between melodies that differ in one attribute and agree in the others.
 
     vectors = fit_attribute_vectors(mu_train, {name: measure(train.tokens) for name, measure in ATTRIBUTES.items()})
@@ -33,11 +33,11 @@ class AttributeVector(NamedTuple):
 
 
 def quartiles(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Who belongs to the bottom and to the top quartile: numbers `[N]` -> two masks `[N]`, which share nobody.
+    """The members of the bottom and of the top quartile: numbers `[N]` -> two disjoint masks `[N]`.
 
-    Equal values are never parted, so a group can be larger than a quarter. Where more than half of the values are one
-    and the same, both quartiles are that value: then a group is what lies below it or above it, or, where nothing does,
-    the value itself. NaN belongs to neither. Raises ValueError where all values are equal.
+    Equal values are never separated, so a group can be larger than a quarter. Where more than half of the values are
+    one and the same, both quartiles are that value: then a group is what lies below it or above it, or, where nothing
+    does, the value itself. NaN belongs to neither. Raises ValueError where all values are equal.
     """
     values = np.asarray(values, float)
     known = values[~np.isnan(values)]
@@ -78,9 +78,9 @@ def fit_conditional_vectors(z: Tensor, attributes: Mapping[str, np.ndarray]) -> 
     gaps = {name: vector.gap for name, vector in fit_attribute_vectors(z, attributes).items()}
     values = torch.from_numpy(np.stack([np.asarray(value, float) for value in attributes.values()], 1))  # [N, A]
     known = ~values.isnan().any(1)
-    values, codes = values[known], z.detach().cpu().double()[known]
+    values, latents = values[known], z.detach().cpu().double()[known]
     centred = values - values.mean(0)
-    slopes = torch.linalg.lstsq(centred, codes - codes.mean(0), driver="gelsd").solution.to(z)  # [A, Z]
+    slopes = torch.linalg.lstsq(centred, latents - latents.mean(0), driver="gelsd").solution.to(z)  # [A, Z]
     return {
         name: AttributeVector(slope * gaps[name], gaps[name]) for name, slope in zip(attributes, slopes, strict=True)
     }
@@ -107,8 +107,8 @@ def edit_effects(
     """How much each edit changes each attribute of what is decoded: z `[N, Z]` -> `[vectors, measures]`.
 
     The mean over the melodies of measure(decode(edited z)) - measure(decode(z)), in the measure's unit; melodies for
-    which either is NaN do not count. It compares with the melody as the model rebuilds it, not with the original, so
-    that errors of the reconstruction are not taken for effects of the edit.
+    which either is NaN do not count. It compares with the melody as the model reconstructs it, not with the original,
+    so that errors of the reconstruction are not counted as effects of the edit.
     """
 
     def measured(z: Tensor) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Places in the latent space: paths through several melodies, planes between them, points of a map.
+"""Points of the latent space: paths through several melodies, planes between them, points of a map.
 
     slerp(z[0], z[1], torch.linspace(0, 1, 7))               # [7, Z], seven points from one melody to another
     slerp(start, end, torch.linspace(0, 1, 7)[:, None])      # [7, B, Z], the same for a batch of pairs
-    path_through(z[:3], steps=4)                             # [9, Z], from the first through the second to the third
-    slice_grid(z[:4], rows=5, columns=5)                     # [5, 5, Z], a melody in each corner
+    piecewise_path(z[:3], steps=4)                           # [9, Z], from the first through the second to the third
+    latent_grid(z[:4], rows=5, columns=5)                    # [5, 5, Z], a melody in each corner
 
 Line and arc themselves (`lerp`, `slerp`) are in `models.interpolate`, since every model interpolates.
 
@@ -33,22 +33,22 @@ def encode_all(model: nn.Module, tokens: np.ndarray, batch: int = 512) -> Poster
     return Posterior(whole.mu.cpu(), whole.sigma.cpu())
 
 
-def piecewise_path(stops: Tensor, steps: int, way: Interpolation = slerp) -> Tensor:
-    """A way through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
+def piecewise_path(stops: Tensor, steps: int, interpolation: Interpolation = slerp) -> Tensor:
+    """A path through several melodies: stops `[K, Z]` -> `[(K - 1) * steps + 1, Z]`.
 
-    Every leg has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
+    Every segment has `steps` equal steps; the path is at each stop exactly, at the indices 0, `steps`, 2 `steps`, ...
     Raises ValueError for fewer than two stops or less than one step.
     """
     if stops.ndim != 2 or len(stops) < 2:
         raise ValueError(f"a path leads through at least two stops [K, Z], not {[*stops.shape]}")
     if steps < 1:
-        raise ValueError(f"a leg has at least one step, not {steps}")
+        raise ValueError(f"a segment has at least one step, not {steps}")
     t = torch.arange(steps, dtype=stops.dtype, device=stops.device)[:, None] / steps
-    legs = way(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
-    return torch.cat([legs.transpose(0, 1).flatten(0, 1), stops[-1:]])
+    segments = interpolation(stops[:-1], stops[1:], t)  # [steps, K - 1, Z]
+    return torch.cat([segments.transpose(0, 1).flatten(0, 1), stops[-1:]])
 
 
-def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolation = slerp) -> Tensor:
+def latent_plane(corners: Tensor, across: Tensor, down: Tensor, interpolation: Interpolation = slerp) -> Tensor:
     """Points of the surface between melodies: `across` and `down` `[...]`, each 0 to 1 -> `[..., Z]`.
 
     Four corners `[4, Z]` in reading order (top left, top right, bottom left, bottom right), or three `[3, Z]`, of which
@@ -57,25 +57,25 @@ def latent_plane(corners: Tensor, across: Tensor, down: Tensor, way: Interpolati
     """
     if corners.ndim != 2 or len(corners) not in (3, 4):
         raise ValueError(f"a slice has three or four corners [3 or 4, Z], not {[*corners.shape]}")
-    upper = way(corners[0], corners[1], across)
-    lower = way(corners[2], corners[-1], across)  # of three corners: from the last one to itself
-    return way(upper, lower, down)
+    upper = interpolation(corners[0], corners[1], across)
+    lower = interpolation(corners[2], corners[-1], across)  # of three corners: from the last one to itself
+    return interpolation(upper, lower, down)
 
 
-def latent_grid(corners: Tensor, rows: int, columns: int, way: Interpolation = slerp) -> Tensor:
+def latent_grid(corners: Tensor, rows: int, columns: int, interpolation: Interpolation = slerp) -> Tensor:
     """Evenly spaced points of `latent_plane`: corners `[3 or 4, Z]` -> `[rows, columns, Z]`."""
     down, across = (
         torch.linspace(0, 1, count, dtype=corners.dtype, device=corners.device) for count in (rows, columns)
     )
-    return latent_plane(corners, *torch.meshgrid(across, down, indexing="xy"), way)
+    return latent_plane(corners, *torch.meshgrid(across, down, indexing="xy"), interpolation)
 
 
 def from_map(points: Tensor, z: Tensor, places: Tensor, neighbours: int = 4) -> Tensor:
     """A z for any place of a two-dimensional map: points `[N, D]` of z `[N, Z]`, places `[..., D]` -> `[..., Z]`.
 
     The mean of the `neighbours` nearest points' z, each weighted by one over its squared distance: on a point this is
-    the point's own z. A map has lost most directions; this way back works for every projection, also for those that
-    have no inverse. Raises ValueError where there are fewer points than `neighbours`.
+    the point's own z. A projection loses most directions; this inverse works for every projection, also
+    for those that have none of their own. Raises ValueError where there are fewer points than `neighbours`.
     """
     if not 1 <= neighbours <= len(points):
         raise ValueError(f"{neighbours} neighbours among {len(points)} points: ask for 1 to {len(points)}")

@@ -1,4 +1,4 @@
-"""The models, one file a paper: MusicVAE and the feed-forward models of the first chapters."""
+"""The models, one file per paper: MusicVAE and the feed-forward models of the first chapters."""
 
 from mvae_lib._lazy import lazy_names
 

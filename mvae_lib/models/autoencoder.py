@@ -1,7 +1,7 @@
 """The feed-forward models of the first chapters: a melody -> a point z of a low-dimensional space -> a melody.
 
 No recurrence and no teacher forcing: all steps are read at once, and all are decoded at once and independently given z.
-That makes them fast, and keeps every weakness that they show a weakness of the *latent space*.
+That makes them fast, and a reconstruction depends on z alone.
 
 The `Autoencoder` encodes a melody as a point. The `VAE` is the same network with a Gaussian in place of the point. It
 is a `LatentModel`, as MusicVAE is, so that training, evaluation and checkpoints serve both.
@@ -104,11 +104,11 @@ class VAE(LatentModel):
     """tokens `[batch, steps]` -> q(z | x) -> z `[batch, z]` -> logits `[batch, steps, classes]`."""
 
     def __init__(self, config: AutoencoderConfig | None = None, generator: torch.Generator | None = None):
-        """Start values come from `generator`; None is torch's own."""
+        """Initial weights come from `generator`; None is torch's own."""
         super().__init__()
         self.config = c = config or AutoencoderConfig()
         seed = torch.randint(2**62, (), generator=generator, device="cpu").item()
-        with torch.random.fork_rng(devices=[]):  # the layers draw from torch's own generator only
+        with torch.random.fork_rng(devices=[]):  # the layers use torch's own generator only
             torch.manual_seed(seed)
             halves = Autoencoder(c)
             self.embed, self.encoder, self.decoder = halves.embed, halves.encoder, halves.decoder

@@ -28,7 +28,7 @@ class ModelConfig:
     vocab_sizes: tuple[int, ...] = (VOCABULARY,)  # classes of each track
     encoder_reads: Literal["one-hot", "drum-bits"] = "one-hot"  # drums: struck together should look alike
     control: int = 0  # depth of a signal that encoder and decoder read at each step (chords, key); 0: none
-    z_size: int = 256  # the prior's dimensions; those that are not needed fall silent
+    z_size: int = 256  # the prior's dimensions; those that are not needed become inactive
     encoder_units: int = 512  # in each direction
     encoder_layers: int = 1
     decoder_units: int = 256  # of the core decoder, where there is a conductor
@@ -39,7 +39,7 @@ class ModelConfig:
     bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all bars at once
     per_step_z: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     per_bar_z: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
-    scaled_init: bool = False  # ours: wider start values, which learn several times as fast in the first minutes
+    scaled_init: bool = False  # ours: larger initial weights, several times as fast in the first minutes
     chrono_init: bool = False  # ours: forget gates start at time scales up to the sequence's length
 
     def __post_init__(self):
@@ -83,13 +83,13 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # Adam's own default
     final_learning_rate: float = 1e-5
     learning_rate_decay: float = 0.9999  # per update: halfway to the final rate after 6,931 of them
-    clip_norm: float = 1.0  # an LSTM's gradient can explode; its direction is still worth following
-    skip_norm: float = 10_000.0  # a gradient this large says nothing: the whole update is dropped
-    max_beta: float = 1.0  # 1 is the ELBO; below, the rate costs less than the distortion
+    clip_norm: float = 1.0  # an LSTM's gradient can explode; its direction is still useful
+    skip_norm: float = 10_000.0  # the whole update is dropped where the gradient norm is this large
+    max_beta: float = 1.0  # 1 is the ELBO; below 1, a nat of rate has less weight than a nat of distortion
     beta_rate: float = 0.0  # beta = (1 - beta_rate^update) * max_beta; 0: no warm-up
     free_bits: float = 0.0  # of the total KL of a sequence, in bits
     sampling_k: float | None = None  # of the inverse sigmoid of scheduled sampling; None: teacher forcing only
-    transposition: int = 0  # each melody is moved by up to so many semitones either way, drawn anew each time
+    transposition: int = 0  # each melody is moved by up to so many semitones either way, sampled anew each time
     curriculum: tuple[tuple[int, int], ...] = ()  # ours: (bars, updates), shorter windows first
     cooldown: float = 0.0  # share of the updates, at the end, over which the learning rate falls to its final value
 
@@ -101,7 +101,7 @@ class TrainingConfig:
             raise ValueError(f"each stage of a curriculum is (bars, updates), both at least 1, not {self.curriculum}")
 
 
-# Beyond these, a configuration is a slip of the pen or a damaged file; math.inf switches clipping or dropping off.
+# Beyond these, a configuration is a typing error or a damaged file; math.inf switches clipping or dropping off.
 _TRAINING_RANGES = {
     "updates": (0, 10**9),
     "batch": (1, 2**20),
@@ -234,7 +234,7 @@ _LONG = {  # the objective of the reference's 16-bar models, with twice its free
     "free_bits": 512.0,
     "transposition": 5,
 }
-_TWIN = {
+_MATCHED = {
     "steps": 16 * STEPS_PER_BAR,
     "z_size": 256,
     "encoder_units": 96,
@@ -244,21 +244,21 @@ _TWIN = {
 }
 _COURSE = (
     Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.3, **_SHORT)),
-    # Its low-rate sibling: all of the KL beyond 12 bits is paid for in full, so that the prior is a place to draw from.
+    # The same model at a low rate: beta is 1 beyond 12 free bits, so that samples of the prior decode to melodies.
     Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORTER)),
-    # Its twin without a price on the rate: sigma shrinks to next to nothing, and what is left is an autoencoder.
+    # The same model with beta 0: sigma shrinks to nearly 0, and what is left is an autoencoder.
     Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER | {"updates": 3_000})),
-    # Twins of equal size: what one does better than the other is not for want of parameters.
-    Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_TWIN), TrainingConfig(**_LONG)),
+    # Matched models: about equally many parameters, so that a difference between them is one of architecture.
+    Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_MATCHED), TrainingConfig(**_LONG)),
     Configuration(
         "mel_16bar_hier",
-        ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, per_bar_z=True, **_TWIN),
+        ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, per_bar_z=True, **_MATCHED),
         TrainingConfig(**_LONG),
     ),
-    # The paper's decoder, without our map of z to each bar: what that map takes of the parameters, the LSTMs have here.
+    # Conductor only, as in the paper: the parameters of our per-bar projections of z go to the LSTMs here.
     Configuration(
         "mel_16bar_hier_faithful",
-        ModelConfig(decoder_units=288, conductor_units=440, conductor_layers=1, **_TWIN),
+        ModelConfig(decoder_units=288, conductor_units=440, conductor_layers=1, **_MATCHED),
         TrainingConfig(**_LONG),
     ),
 )

@@ -17,8 +17,8 @@ _WARM_UPS = 3  # libraries choose their kernels in the first calls, which must n
 class GraphedDecoder:
     """`model.decode`, greedy, for a fixed number of sequences on a CUDA device.
 
-    The recording reads the model's weights where they lie: a training step is heard at the next call, but a model that
-    is moved, or loaded anew in other tensors, needs a new recording. Autocast is recorded as it stands.
+    The recording reads the model's weights where they lie: a training step has effect at the next call, but a model
+    that is moved, or loaded anew in other tensors, needs a new recording. Autocast is recorded as it is set.
     """
 
     def __init__(self, model: MusicVAE, sequences: int, steps: int | None = None):

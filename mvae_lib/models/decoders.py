@@ -1,17 +1,17 @@
 """The two decoders of MusicVAE: flat, and hierarchical (a conductor over bars, a core decoder within each).
 
 **Flat.** At step t the LSTM reads [x_{t-1}, z, control_t]: the previous token as a one-hot vector (all zeros before the
-first step), z again at every step, and a control signal if there is one. Its first state comes from z too.
+first step), z again at every step, and a control signal if there is one. Its initial state comes from z too.
 
-**Hierarchical.** The conductor is an LSTM whose first state comes from z and whose input is zeros: its top layer's
+**Hierarchical.** The conductor is an LSTM whose initial state comes from z and whose input is zeros: its top layer's
 output at bar i *is* bar i's embedding. The core decoder takes an embedding exactly as a flat decoder takes z, with the
-same weights in every bar, and starts every bar from that embedding alone. So whatever lasts longer than a bar has to
-come from z through the conductor; the last token of the bar before is all that crosses the bar line. That is why, under
+same weights in every bar, and starts every bar from that embedding alone. So structure beyond a bar has to come from z
+through the conductor; of earlier bars, the core decoder reads the last token only. That is why, under
 teacher forcing, no bar waits for another: all bars of all sequences are one batch for the core decoder, one fused call
 of `steps_per_bar` steps. With several tracks, each has a core decoder of its own, and all share the conductor.
 
 Two ways to run a decoder give the same numbers. `forward` knows all tokens beforehand (teacher forcing) and makes one
-fused call. `generate_steps` asks for each token when its logits are there, and goes step by step.
+fused call. `generate_steps` goes step by step and asks for each token once its logits are computed.
 
 Extensions of ours, off by default and not in the paper. `per_step_z`: each step t reads z + W_t z instead of z, a
 linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: a linear
@@ -35,7 +35,7 @@ from mvae_lib.models.tracks import shift_right, split_tracks, with_control
 
 
 class FlatDecoder(nn.Module):
-    """One LSTM over all steps, with a softmax head for each track."""
+    """One LSTM over all steps, with a softmax output for each track."""
 
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
         super().__init__()
@@ -55,7 +55,7 @@ class FlatDecoder(nn.Module):
         return self.teacher_forced(z, shift_right(tokens, self.vocab_sizes), control)
 
     def teacher_forced(self, z: Tensor, previous: Tensor, control: Tensor | None = None) -> Tensor:
-        """The same from the previous tokens, of the same shape; `tracks.shift_right` says what stands for none."""
+        """The same from the previous tokens, of the same shape; `tracks.shift_right` makes them."""
         conditioning = self.conditioning_inputs(z, previous.shape[1], control)  # [batch, steps or 1, z + control]
         hidden = read_tokens(self.lstm, previous, self.vocab_sizes, conditioning, self.start(z))
         return self.output(hidden.at_steps)  # [batch, steps, units] -> [batch, steps, classes]
@@ -110,7 +110,7 @@ class HierarchicalDecoder(nn.Module):
         self.vocab_sizes, self.steps_per_bar = config.vocab_sizes, config.steps_per_bar
         units = config.conductor_units
         self.start = InitialState(config.z_size, units, config.conductor_layers, generator)
-        # The reference feeds one zero at each bar. Its weights stay as drawn, but they count as parameters.
+        # The reference feeds one zero at each bar. Its weights keep their initial values, but count as parameters.
         self.conductor = LSTM(1, units, config.conductor_layers, generator=generator)
         # A core decoder is a flat decoder of one bar of one track, with the embedding in place of z.
         core = {"steps": config.steps_per_bar, "z_size": units, "conductor_units": 0, "conductor_layers": 0}

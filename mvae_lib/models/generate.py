@@ -1,11 +1,11 @@
-"""How a decoder writes when it has only its own tokens to read: free-running decoding and scheduled sampling.
+"""Free-running decoding, in which a decoder reads its own tokens, and scheduled sampling.
 
-A *sampler* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one as it stands;
+A *sampler* takes one track's logits `[batch, classes]` and returns its tokens `[batch]`. `greedy` is one;
 `temperature(0.8, generator)` and `top_p(0.9, generator)` make one; `make_sampler` makes the one that options ask for.
 
 Scheduled sampling replaces the true previous token by a sample of the model's own, with a probability that rises in
-training. A sample has no gradient. So the tokens can be drawn first, without gradients, and a teacher-forced pass over
-the mixture then gives the very logits and gradients that drawing along the way would give, in fused calls.
+training. A sample has no gradient. So the tokens can be sampled first, without gradients, and a teacher-forced pass
+over the mixture then gives, in fused calls, the logits and gradients that sampling within the pass would give.
 
 Chapter: 06. Source: Bengio et al. 2015, Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks;
 Holtzman et al. 2020, The Curious Case of Neural Text Degeneration (top-p).
@@ -41,15 +41,15 @@ def greedy(logits: Tensor) -> Tensor:
 
 
 def temperature(value: float, generator: torch.Generator | None = None) -> Sampler:
-    """A sampler that draws from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
+    """A sampler from softmax(logits / value). Raises ValueError for a temperature of 0 or below."""
     if value <= 0:
         raise ValueError(f"a temperature is above 0, not {value}; for the most likely class, use greedy")
 
-    def draw(logits: Tensor) -> Tensor:
+    def sample(logits: Tensor) -> Tensor:
         probabilities = torch.softmax(logits.float() / value, -1)
         return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)
 
-    return draw
+    return sample
 
 
 def top_p(mass: float, generator: torch.Generator | None = None, temperature: float = 1.0) -> Sampler:
@@ -62,14 +62,14 @@ def top_p(mass: float, generator: torch.Generator | None = None, temperature: fl
     if temperature <= 0:
         raise ValueError(f"a temperature is above 0, not {temperature}; for the most likely class, use greedy")
 
-    def draw(logits: Tensor) -> Tensor:
+    def sample(logits: Tensor) -> Tensor:
         ordered, classes = torch.softmax(logits.float() / temperature, -1).sort(-1, descending=True)
         before = ordered.cumsum(-1) - ordered
         kept = ordered * (before < mass)
         kept[..., 0] = ordered[..., 0]  # rounding must not leave nothing to choose from
         return classes.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
 
-    return draw
+    return sample
 
 
 def make_sampler(
@@ -101,10 +101,10 @@ def scheduled_sampling(
     Shapes as in `generate`. What the decoder reads is the mixture so far, as in Bengio et al., figure 1; the tracks of
     one step are replaced together.
     """
-    coins = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
+    replaced = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
     truth, sample = split_tracks(tokens.long(), decoder.vocab_sizes), temperature(1.0, generator)
 
     def next_token(track: int, step: int, logits: Tensor) -> Tensor:
-        return torch.where(coins[:, step], sample(logits), truth[track][:, step])
+        return torch.where(replaced[:, step], sample(logits), truth[track][:, step])
 
     return join_tracks(decoder.generate_steps(z, next_token, tokens.shape[1], control))

@@ -1,7 +1,7 @@
 """Line and arc between two latent vectors.
 
 The prior's points lie near a sphere of radius sqrt(Z). A straight line between two of them leaves that shell, and
-halfway the decoder reads a z shorter than any it has met; an arc keeps the length. How much that matters depends on
+halfway z is shorter than those the decoder was trained on; an arc keeps the length. How much that matters depends on
 the model, which is why both are here.
 
 Chapter: 09. Source: Shoemake 1985, Animating Rotation with Quaternion Curves; White 2016, Sampling Generative Networks;

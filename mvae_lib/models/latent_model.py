@@ -39,7 +39,7 @@ class LatentModel(nn.Module):
     """
 
     config: Any
-    batch_size: ClassVar[int] = 1024  # examples decoded together: more are hardly faster, and so any number fits
+    batch_size: ClassVar[int] = 1024  # examples decoded together, for bounded memory: more are hardly faster
 
     def posterior(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:
         """q(z | x) of a batch that has been checked: mu and sigma, each `[batch, z]`."""

@@ -1,14 +1,14 @@
-"""The reference's LSTM on PyTorch's fused kernels: one trained bias, a forget bias of +1, Glorot start values.
+"""The reference's LSTM on PyTorch's fused kernels: one trained bias, a forget bias of +1, Glorot initial weights.
 
     i, f, o = sigmoid(W x + U h + b),  f with + 1        g = tanh(W x + U h + b)
     c' = f c + i g                                       h' = o tanh(c')
 
 PyTorch adds two biases where the reference has one. The one on the input side is frozen here and holds the constant:
 1 for the forget gate, 0 elsewhere. So the fused kernels (cuDNN on a GPU) run as they are, a state_dict is that of
-`torch.nn.LSTM`, and `requires_grad` tells what is trained.
+`torch.nn.LSTM`, and `requires_grad` is True for what is trained.
 
 Chapter: 02, 07. Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); Roberts et al. 2018 and its
-public reference implementation (start values, one bias, initial state from z).
+public reference implementation (initial weights, one bias, initial state from z).
 """
 
 import math
@@ -21,7 +21,7 @@ FORGET_BIAS = 1.0  # a new cell remembers: sigmoid(1) = .73 of the cell state is
 
 
 class LSTM(nn.LSTM):
-    """`torch.nn.LSTM`, batch first, with the reference's biases and start values (`generator`: None is torch's own)."""
+    """`torch.nn.LSTM`, batch first, with the reference's initial weights and biases (`generator` None: torch's own)."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class LSTM(nn.LSTM):
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator | None, std: float | None = None) -> nn.Linear:
-    """A dense layer with bias 0 and a kernel drawn from N(0, std), or uniform after Glorot where no std is given."""
+    """A dense layer with bias 0 and a kernel sampled from N(0, std), or uniform after Glorot where no std is given."""
     layer = nn.Linear(inputs, outputs)
     if std is None:
         nn.init.xavier_uniform_(layer.weight, generator=generator)
@@ -63,7 +63,7 @@ def linear(inputs: int, outputs: int, generator: torch.Generator | None, std: fl
 
 
 class InitialState(nn.Module):
-    """z (or a bar's embedding) -> an LSTM's first state: one dense layer and tanh, for c and h of all layers."""
+    """z (or a bar's embedding) -> an LSTM's initial state: one dense layer and tanh, for c and h of all layers."""
 
     def __init__(self, z_size: int, units: int, layers: int, generator: torch.Generator | None = None):
         super().__init__()

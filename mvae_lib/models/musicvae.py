@@ -10,8 +10,8 @@ The summary is made of both directions' *final states*. The output at the last s
 backward direction has read one step only.
 
 An extension of ours, off by default and not in the paper: with `bar_encoder`, the LSTM reads each bar by itself, and
-the summary is that of all bars side by side. The paper's encoder has to carry the first bar's notes through all later
-steps. Here they are one matrix away from mu, and all bars are read at the same time.
+the summary is that of all bars side by side. The paper's encoder has to keep the first bar's notes in its state
+through all later steps. Here mu is a linear function of every bar's summary, and all bars are read at the same time.
 
 Chapter: 02, 03, 07. Source: Roberts et al. 2018, section 3, figure 2, and its public reference implementation.
 """
@@ -83,15 +83,15 @@ class MusicVAE(LatentModel):
     """
 
     def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
-        """Start values come from `generator`, on the CPU; move the model with `.to(device)` afterwards."""
+        """Initial weights come from `generator`, on the CPU; move the model with `.to(device)` afterwards."""
         super().__init__()
         self.config = config
         self.encoder = BidirectionalEncoder(config, generator)
         self.decoder = (HierarchicalDecoder if config.hierarchical else FlatDecoder)(config, generator)
         if config.scaled_init:
-            scale_start_values(self, generator)
+            scale_initial_weights(self, generator)
         if config.chrono_init:
-            start_with_long_memory(self, generator)
+            initialize_by_time_scale(self, generator)
 
     def forward(
         self,
@@ -131,13 +131,13 @@ class MusicVAE(LatentModel):
 
 
 @torch.no_grad()
-def scale_start_values(model: MusicVAE, generator: torch.Generator | None) -> None:
-    """Start values of ours, not the reference's, for training runs of minutes instead of days.
+def scale_initial_weights(model: MusicVAE, generator: torch.Generator | None) -> None:
+    """Initial weights of ours, not the reference's, for training runs of minutes instead of days.
 
     Glorot's rule is made for inputs of variance 1, and a one-hot vector of n classes has 1 / n: so the kernels that
-    read tokens are drawn sqrt(n) times as wide. The reference also starts with kernels of .001 on the way out of the
-    encoder and into the decoder, so that z has next to no influence. Here it has some from the first update on, and
-    sigma starts at 1 / e.
+    read tokens are sampled from a range sqrt(n) times as wide. The reference also starts with kernels of .001 on the
+    way out of the encoder and into the decoder, so that z has hardly any influence. Here it has some from the first
+    update on, and sigma starts at 1 / e.
     """
     decoder, lstm = model.decoder, model.encoder.lstm
     flat = list(decoder.cores) if isinstance(decoder, HierarchicalDecoder) else [decoder]
@@ -154,7 +154,7 @@ def scale_start_values(model: MusicVAE, generator: torch.Generator | None) -> No
 
 
 @torch.no_grad()
-def start_with_long_memory(model: MusicVAE, generator: torch.Generator | None) -> None:
+def initialize_by_time_scale(model: MusicVAE, generator: torch.Generator | None) -> None:
     """Forget gates that start at time scales up to the length that an LSTM runs over, and input gates to match.
 
     The reference's forget bias of 1 halves a cell's content every 2 steps. Ours here, not MusicVAE's: b_f = log(u - 1)

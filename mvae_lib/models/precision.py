@@ -2,9 +2,9 @@
 
 Not every CPU can run PyTorch's LSTM in bfloat16: on x86 processors without AVX-512 (most laptops) oneDNN raises
 "could not create a primitive descriptor". There is no dependable list of the processors that can, so a tiny LSTM is
-run once, forward and backward. Where it fails, training goes on in float32, after one warning.
+run once, forward and backward. Where it fails, training continues in float32, after one warning.
 
-That a CPU can is no promise of speed. Without AMX, bfloat16 is often slower than float32 (`benchmarks/README.md`).
+Support does not imply speed. Without AMX, bfloat16 is often slower than float32 (`benchmarks/README.md`).
 
 Chapter: 07.
 """
@@ -22,7 +22,7 @@ DTYPE = torch.bfloat16
 def cpu_autocast_supported() -> bool:
     """Whether an LSTM can be trained in bfloat16 on this CPU; tried out at the first call."""
     try:
-        # The start values of this LSTM must not take numbers away from what the user's own seed gives.
+        # The initial weights of this LSTM must not change the random numbers that the user's own seed gives.
         with torch.random.fork_rng(devices=[]), torch.enable_grad(), torch.autocast("cpu", DTYPE):
             lstm = nn.LSTM(2, 2)
             lstm(torch.zeros(1, 1, 2))[0].sum().backward()

@@ -1,10 +1,10 @@
-"""One call of `nn.LSTM` over one-hot tokens, by fewer operations where that pays. A reader of the models can skip it.
+"""One call of `nn.LSTM` over one-hot tokens, by fewer operations where that is faster. Not needed to read the models.
 
-`read_tokens` computes what `_fused` computes, and `_fused` is a call of `nn.LSTM`. `nn.LSTM` does not know that the
+`read_tokens` computes what `_fused` computes, and `_fused` is a call of `nn.LSTM`. `nn.LSTM` does not use that the
 product of the input weights with a one-hot vector is one of their columns, and that an input which is the same at every
 step needs to be projected only once. `_by_hand` uses both. It also writes the gates in place, where they later become
 their own gradients, and takes the gradient of the recurrent weights in one product after the loop. Against that, each
-step costs some fifteen calls from Python. `pays` says where the one outweighs the other; `python -m
+step costs some fifteen calls from Python. `by_hand_is_faster` says where it is faster; `python -m
 benchmarks.recurrence` measures it, and the table that decided it is in `benchmarks/README.md`.
 
 Chapter: 07. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.
@@ -42,12 +42,12 @@ def read_tokens(
     zeros; `conditioning`: `[batch, steps, inputs]`, or `[batch, 1, inputs]` where it is the same at every step;
     `state`: None for zeros, which is what a bidirectional LSTM starts from.
     """
-    if pays(tokens, conditioning):
+    if by_hand_is_faster(tokens, conditioning):
         return _by_hand(lstm, tokens, vocab_sizes, conditioning, state)
     return _fused(lstm, one_hot(tokens, vocab_sizes, lstm.weight_ih_l0.dtype), conditioning, state)
 
 
-def pays(tokens: Tensor, conditioning: Tensor | None) -> bool:
+def by_hand_is_faster(tokens: Tensor, conditioning: Tensor | None) -> bool:
     """Whether `_by_hand` was at least 1.3 times as fast, on one thread and on two, with AVX2 and with AVX-512.
 
     That is: on a CPU in full precision, with many rows and a conditioning that is the same at every step. The core

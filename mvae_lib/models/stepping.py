@@ -1,4 +1,4 @@
-"""A decoder's LSTM one step at a time, each step on the tokens that the step before has brought.
+"""A decoder's LSTM one step at a time: each step reads the tokens of the step before.
 
 The same numbers as the fused call, for the case in which the next input is not known beforehand. What can be done
 before the first step is done there: the weights are laid out, and what is the same at every step is projected into the
@@ -27,7 +27,7 @@ class Stepper:
     def __init__(self, lstm: LSTM, output: nn.Linear, vocab_sizes: Sequence[int]):
         """Lays the weights out as [inputs, 4 units], twice as fast for one sequence as their transposed view.
 
-        Not those of the further inputs: they are used too seldom to earn the time that it takes.
+        Not those of the further inputs: they are used too seldom to save the time that it takes.
         """
         self.vocab_sizes, self.dtype = tuple(vocab_sizes), _working_dtype(output.weight)
         layers = [[weight.to(self.dtype) for weight in layer] for layer in lstm.all_weights]
@@ -51,7 +51,7 @@ class Stepper:
         next_token: NextToken,
         previous: Sequence[Tensor] | None = None,
     ) -> list[Tensor]:
-        """Each track's tokens, `[batch, steps]`, from the LSTM's first state.
+        """Each track's tokens, `[batch, steps]`, from the LSTM's initial state.
 
         `conditioning` `[batch, steps, inputs]`, or `[batch, 1, inputs]` where they are the same at every step;
         `previous`: each track's token `[batch]` before the first step, if there is one.
@@ -88,7 +88,7 @@ class Stepper:
 
 
 def _working_dtype(weight: Tensor) -> torch.dtype:
-    """Autocast knows nothing of operations in place: what it would do is done here by hand."""
+    """Autocast does not cover operations in place: its conversion is done here by hand."""
     device = weight.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
 

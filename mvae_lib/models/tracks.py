@@ -1,8 +1,8 @@
-"""What a network reads and writes at each step: one class a track, as one-hot vectors or as the bits of a drum class.
+"""What a network reads and writes at each step: one class per track, as one-hot vectors or as the bits of a drum class.
 
 `vocab_sizes` is the number of classes of each track: (90,) for a melody, (512,) for drums, (90, 90, 512) for a trio of
-melody, bass and drums. With one head, tokens have the shape `[batch, steps]`; with several, `[batch, steps, tracks]`.
-Logits lie side by side on the last axis, `[batch, steps, sum(vocab_sizes)]`, in the order of the heads.
+melody, bass and drums. With one track, tokens have the shape `[batch, steps]`; with several, `[batch, steps, tracks]`.
+Logits lie side by side on the last axis, `[batch, steps, sum(vocab_sizes)]`, in the order of the tracks.
 
 Chapter: 07. Source: Roberts et al. 2018, sections 3 and 5, and the public reference implementation.
 """
@@ -16,15 +16,15 @@ DRUM_CLASSES = 9  # kick, snare, closed hat, open hat, low, mid and high tom, cr
 
 
 def split_tracks(tokens: Tensor, vocab_sizes: Sequence[int]) -> list[Tensor]:
-    """`[..., steps]` (one head) or `[..., steps, tracks]` -> a list of `[..., steps]`, one for each track.
+    """`[..., steps]` (one track) or `[..., steps, tracks]` -> a list of `[..., steps]`, one for each track.
 
-    Raises ValueError where the last axis is not one token for each of several heads.
+    Raises ValueError where the last axis is not one token for each of several tracks.
     """
     if len(vocab_sizes) == 1:
         return [tokens]
     if tokens.shape[-1] != len(vocab_sizes):
         raise ValueError(
-            f"{len(vocab_sizes)} heads need tokens [..., steps, {len(vocab_sizes)}], not {tuple(tokens.shape)}"
+            f"{len(vocab_sizes)} tracks need tokens [..., steps, {len(vocab_sizes)}], not {tuple(tokens.shape)}"
         )
     return list(tokens.unbind(-1))
 
@@ -37,7 +37,7 @@ def join_tracks(tracks: Sequence[Tensor]) -> Tensor:
 def one_hot(tokens: Tensor, vocab_sizes: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
     """Tokens `[..., steps]` or `[..., steps, tracks]` -> one-hot vectors side by side, `[..., steps, classes]`.
 
-    The class after a track's last one stands for nothing (see `shift_right`) and becomes zeros.
+    The class after a track's last one is the start-of-sequence input (see `shift_right`), all zeros.
     """
     tracks = split_tracks(tokens, vocab_sizes)
     # A look-up in the identity is several times faster than torch's one_hot, which goes through 64-bit integers.
@@ -55,10 +55,10 @@ def drum_bits(tokens: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 def shift_right(tokens: Tensor, vocab_sizes: Sequence[int]) -> Tensor:
     """Tokens `[batch, steps]` or `[batch, steps, tracks]` one step later: each step finds the token before it.
 
-    There is no start token: the first step finds the class after each track's last one, which is read as zeros.
+    The first step finds the start-of-sequence input: the class after each track's last one, read as all zeros.
     """
-    nothing = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
-    return torch.cat([nothing.expand(tokens[:, :1].shape), tokens[:, :-1].long()], 1)
+    start = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
+    return torch.cat([start.expand(tokens[:, :1].shape), tokens[:, :-1].long()], 1)
 
 
 def with_control(inputs: Tensor, control: Tensor | None, depth: int) -> Tensor:

@@ -1,7 +1,7 @@
-"""What can be said of a melody in one number, as functions on whole batches of tokens `[..., steps]` -> `[...]`.
+"""Attributes of a melody, each one number, as functions on whole batches of tokens `[..., steps]` -> `[...]`.
 
-Where a melody has too few notes for a number (a mean of nothing), the number is NaN. Steps count from 0, so that in 4/4
-the even ones are the beats and the 8ths between them, and the odd ones are the weak 16ths.
+Where a melody has too few notes for a number (a mean of no values), the number is NaN. Steps count from 0, so that in
+4/4 the even ones are the beats and the 8ths between them, and the odd ones are the weak 16ths.
 
     ATTRIBUTES["note density"](tokens)      # [N]
 
@@ -19,7 +19,7 @@ C_MAJOR = (0, 2, 4, 5, 7, 9, 11)  # pitch classes, C = 0
 
 
 def note_density(tokens: np.ndarray) -> np.ndarray:
-    """Onsets a step: tokens `[..., steps]` -> `[...]`, 0 (silence) to 1 (a new note at every step)."""
+    """Onsets per step: tokens `[..., steps]` -> `[...]`, 0 (silence) to 1 (a new note at every step)."""
     return is_note_on(check_tokens(tokens)).mean(-1)
 
 
@@ -39,7 +39,8 @@ def pitch_range(tokens: np.ndarray) -> np.ndarray:
 def mean_interval(tokens: np.ndarray) -> np.ndarray:
     """The mean size of the steps from note to note, in semitones, up or down: tokens `[..., steps]` -> `[...]`.
 
-    A repeated note is a step of 0, and a rest between two notes does not part them. NaN where there are fewer than two.
+    A repeated note is a step of 0, and a rest between two notes does not separate them. NaN where there are fewer than
+    two.
     """
     onsets, pitch = _onsets(tokens)
     steps = np.where(onsets, np.arange(onsets.shape[-1]), -1)
@@ -80,8 +81,8 @@ def syncopation_8th(tokens: np.ndarray) -> np.ndarray:
 def one_key(tokens: np.ndarray) -> np.ndarray:
     """The share of the notes that one major scale can hold, the best of the twelve: tokens `[..., steps]` -> `[...]`.
 
-    It hears what a listener with a short memory cannot: that two halves of a melody are in two keys. NaN where there is
-    no note.
+    It is low for a melody whose halves are in two keys, which a model with a short context does not notice. NaN where
+    there is no note.
     """
     onsets, pitch = _onsets(tokens)
     held = [(onsets & np.isin((pitch + key) % 12, C_MAJOR)).sum(-1) for key in range(12)]
@@ -102,14 +103,14 @@ ATTRIBUTES: MappingProxyType[str, Callable[[np.ndarray], np.ndarray]] = MappingP
 
 
 def note_histogram(tokens: np.ndarray) -> np.ndarray:
-    """How often each class stands in a melody, as a share of its steps: tokens `[..., steps]` -> `[..., 90]`.
+    """How often each class occurs in a melody, as a share of its steps: tokens `[..., steps]` -> `[..., 90]`.
 
-    It knows which notes there are and nothing of their order: what a probe finds in it, no model had to learn.
+    It says which notes there are, not their order: as input of a probe, the control without a model.
     """
     tokens = check_tokens(tokens)
     flat = tokens.reshape(-1, tokens.shape[-1]).astype(np.int64)
-    codes = flat + VOCABULARY * np.arange(len(flat))[:, None]
-    counts = np.bincount(codes.ravel(), minlength=VOCABULARY * len(flat)).reshape(*tokens.shape[:-1], VOCABULARY)
+    cells = flat + VOCABULARY * np.arange(len(flat))[:, None]
+    counts = np.bincount(cells.ravel(), minlength=VOCABULARY * len(flat)).reshape(*tokens.shape[:-1], VOCABULARY)
     return counts / tokens.shape[-1]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from mvae_lib._files import write_whole
 from mvae_lib.music.melody import STEPS_PER_QUARTER, Note, check_tokens, tokens_to_notes
 
-SAMPLE_RATE = 22_050  # samples a second; the highest note's fundamental lies at 4,186 Hz
+SAMPLE_RATE = 22_050  # samples per second; the highest note's fundamental lies at 4,186 Hz
 PEAK = 0.8
 HARMONICS = (1.0, 0.45, 0.22, 0.1, 0.05)  # how strong the 1st, 2nd, 3rd ... harmonic begins
 FADE_SECONDS = 0.7  # in which the 1st harmonic falls to 1/e; the k-th takes 1/k of it
@@ -21,7 +21,7 @@ ATTACK_SECONDS, RELEASE_SECONDS = 0.004, 0.02  # ramps without which each note w
 
 
 def synthesize(tokens: np.ndarray, tempo: float = 120.0, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """One melody `[steps]` as sound `[samples]` (float32, -1 to 1); `tempo` in quarter notes a minute.
+    """One melody `[steps]` as sound `[samples]` (float32, -1 to 1); `tempo` in quarter notes per minute.
 
     Raises ValueError for anything but one melody and for a tempo or sample rate that is not positive.
     """

@@ -1,4 +1,4 @@
-"""Where the bars of 16 steps lie in a MIDI file, in ticks; the rules stand in `mvae_lib.music.extraction`.
+"""Where the bars of 16 steps lie in a MIDI file, in ticks; the rules are in `mvae_lib.music.extraction`.
 
 Chapter: 01.
 """
@@ -31,7 +31,7 @@ class Bars:
     per_bar: np.ndarray
     refused: np.ndarray
     base: np.ndarray
-    metres: tuple[str, ...]  # in words: "it is in 3/4 throughout: 12 steps per bar"
+    metres: tuple[str, ...]  # as text: "it is in 3/4 throughout: 12 steps per bar"
     division: int
 
     def place(self, ticks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +105,7 @@ def _bars_in_16_steps(numerator: int, denominator: int) -> int | None:
 def _metre_changes(music: Music, track: int, end: int, assume: str | None) -> list[tuple[int, int, int]]:
     """(tick, numerator, denominator) of each change of metre before the tick `end`.
 
-    What says the same again on a bar line, or names a bar of the same length, changes nothing.
+    An event that repeats the metre on a bar line, or gives a bar of the same length, has no effect.
     """
     if assume is not None:
         return [(0, *metre_of(assume))]

@@ -5,7 +5,7 @@
 The drawing is an SVG image inside `text/html`: it shows in JupyterLab (trusted or not, light or dark), in a notebook
 that is opened again without a kernel, and in exported HTML. It holds no ids and no dates, so that the same melody gives
 the same bytes on every machine. Verovio is an optional package (`pip install verovio`): where it is missing, the notes
-stand there in words.
+are listed as text.
 
 Chapter: 01.
 """
@@ -56,7 +56,7 @@ class VerovioMissing(ImportError):
 
 @dataclass(frozen=True)
 class Score:
-    """A melody that a notebook shows as engraved music; `description` names its notes, for those who hear the page."""
+    """A melody that a notebook shows as engraved music; `description` names its notes, for screen readers."""
 
     part: stream.Part
     title: str | None

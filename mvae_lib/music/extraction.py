@@ -5,7 +5,7 @@ Reading (`midi_file`, `midi_track`):
 - Every chunk is walked by its length, and every track chunk is a track, whatever the header counts. Where a length is
   wrong, a track ends with its end-of-track event. RIFF (.rmi) and MacBinary wrappers are taken off. Formats 0, 1 and 2.
 - A track with an impossible note (a pitch or velocity over 127), or one that ends inside an event, is left out with a
-  reason; the file is refused only where no other track has notes. Whatever else is odd is passed over. Of damaged
+  reason; the file is refused only where no other track has notes. Other irregularities are ignored. Of damaged
   tempo and metre events there is a reason.
 - A note ends with its note-off, with the next onset of its pitch on its channel and track, with all-notes-off
   (controllers 120 and 123) or with the track, whatever comes first.
@@ -116,7 +116,7 @@ def extract_melodies(
     tokens = np.frombuffer(b"".join(windows), np.uint8).reshape(-1, steps).copy()
     found = Extraction(tokens, tuple(windows.values()), tuple(account.reasons), read.note_ons, used)
     if not windows:
-        raise _nothing(f"{label}: no melody of {bars} bar{'s' if bars > 1 else ''} was found", found)
+        raise _no_melody(f"{label}: no melody of {bars} bar{'s' if bars > 1 else ''} was found", found)
     return found
 
 
@@ -138,7 +138,7 @@ def melody_from_midi(
         longest = max(longest, line.tokens[whole], key=len)
     if not len(longest):
         nothing = Extraction(np.zeros((0, 0), np.uint8), (), tuple(account.reasons), read.note_ons, 0)
-        raise _nothing(f"{label}: no melody was found", nothing)
+        raise _no_melody(f"{label}: no melody was found", nothing)
     return longest.copy()
 
 
@@ -215,7 +215,7 @@ def _covered(line: Line, first_bars: np.ndarray, bars: int) -> np.ndarray:
     return np.searchsorted(first_bars, line.bar, "right") > np.searchsorted(first_bars, line.bar - bars, "right")
 
 
-def _nothing(text: str, found: Extraction) -> NoMelodyError:
+def _no_melody(text: str, found: Extraction) -> NoMelodyError:
     reasons = "; ".join(found.reasons[:MAX_REASONS]) or "it holds no notes"
     more = len(found.reasons) - MAX_REASONS
     error = NoMelodyError(f"{text}; {reasons}" + (f"; and {more} more reasons" if more > 0 else ""))

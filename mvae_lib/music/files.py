@@ -86,7 +86,7 @@ def choose_window(found: Windows, path: str | Path, bars: int, track: int | None
 
 
 def sentences(found: Windows) -> list[str]:
-    """Why parts of a file gave nothing, in words."""
+    """Why parts of a file gave no window, as sentences."""
     return [str(getattr(reason, "text", reason)) for reason in found.reasons]
 
 
@@ -139,9 +139,9 @@ def bar_ranges(bars: list[int]) -> str:
             ranges[-1][1] = bar
         else:
             ranges.append([bar, bar])
-    told = [f"{first}" if first == last else f"{first} to {last}" for first, last in ranges[:_RANGES]]
+    shown = [f"{first}" if first == last else f"{first} to {last}" for first, last in ranges[:_RANGES]]
     more = f" and {len(ranges) - _RANGES} more ranges" if len(ranges) > _RANGES else ""
-    return f"bar{'s' if len(bars) > 1 else ''} {', '.join(told)}{more}"
+    return f"bar{'s' if len(bars) > 1 else ''} {', '.join(shown)}{more}"
 
 
 def printable(text: str, longest: int | None = _LONGEST_NAME) -> str:

@@ -1,4 +1,4 @@
-"""The monophonic lines of a MIDI file on the grid of 16ths; the rules stand in `mvae_lib.music.extraction`.
+"""The monophonic lines of a MIDI file on the grid of 16ths; the rules are in `mvae_lib.music.extraction`.
 
 Chapter: 01. Source: Roberts et al. 2018, section 5.1, and the public reference implementation.
 """

@@ -1,4 +1,4 @@
-"""The representation: a monophonic melody as one of 90 classes a step, 16 steps a bar of 4/4.
+"""The representation: a monophonic melody as one of 90 classes per step, 16 steps per bar of 4/4.
 
 | class   | event at this step                                                    |
 |---------|-----------------------------------------------------------------------|
@@ -6,8 +6,8 @@
 | 1       | note-off: the sounding note ends here and silence begins              |
 | 2 .. 89 | note-on of MIDI pitch 21 .. 108 (A0 .. C8), ending the note before it |
 
-A melody has many spellings in these classes (a note-off in the middle of silence changes nothing that is
-heard) but one *canonical* spelling, in which a note-off stands only where a note is sounding. Functions here
+A melody has many spellings in these classes (a note-off within silence does not change the sound)
+but one *canonical* spelling, in which a note-off stands only where a note is sounding. Functions here
 return canonical tokens, so that notes -> tokens -> notes and tokens -> notes -> tokens are both exact.
 
 Chapter: 01. Source: Roberts et al. 2018, A Hierarchical Latent Vector Model for Learning Long-Term Structure

@@ -1,6 +1,6 @@
 """MIDI files as pretty_midi objects: melodies written to them and read back exactly, and the files of others.
 
-Time in a MIDI file is counted in ticks, so many a quarter note, and a tempo map says how long a quarter note lasts.
+Time in a MIDI file is counted in ticks per quarter note, and a tempo map says how long a quarter note lasts.
 Melodies are counted in ticks here: a 16th note is a 16th note at any tempo. How melodies are found in the files of
 others is the subject of `mvae_lib.music.extraction`.
 
@@ -21,7 +21,7 @@ from mvae_lib.music.midi_file import DRUM_CHANNEL, MidiError, Music, read_bytes,
 
 __all__ = ["MidiError", "midi_to_tokens", "notes_to_midi", "read_midi", "tokens_to_midi", "write_midi"]
 
-RESOLUTION = 480  # ticks a quarter note in the files written here: a step is exactly 120 of them
+RESOLUTION = 480  # ticks per quarter note in the files written here: a step is exactly 120 of them
 
 MAX_TICKS = 5_000_000  # pretty_midi keeps a table with the time of every single tick
 MIN_TEMPO, MAX_TEMPO = 4, 1000  # a MIDI file has 24 bits for the microseconds of a quarter note
@@ -30,7 +30,7 @@ MIN_TEMPO, MAX_TEMPO = 4, 1000  # a MIDI file has 24 bits for the microseconds o
 def tokens_to_midi(
     tokens: np.ndarray, tempo: float = 120.0, program: int = 0, velocity: int = 90, name: str = "melody"
 ) -> pretty_midi.PrettyMIDI:
-    """One melody `[steps]` as a MIDI object of one instrument; `tempo` in quarter notes a minute.
+    """One melody `[steps]` as a MIDI object of one instrument; `tempo` in quarter notes per minute.
 
     Raises ValueError for anything but one melody, and for a tempo, program or velocity that MIDI cannot hold.
     """
@@ -40,12 +40,12 @@ def tokens_to_midi(
 def notes_to_midi(
     notes: Iterable[Note], tempo: float = 120.0, program: int = 0, velocity: int = 90, name: str = "melody"
 ) -> pretty_midi.PrettyMIDI:
-    """Notes (in steps, polyphony allowed) as a MIDI object of one instrument; `tempo` in quarter notes a minute.
+    """Notes (in steps, polyphony allowed) as a MIDI object of one instrument; `tempo` in quarter notes per minute.
 
     Raises ValueError for a tempo, program or velocity that MIDI cannot hold.
     """
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
-        raise ValueError(f"tempo must lie in {MIN_TEMPO} to {MAX_TEMPO} quarter notes a minute, not {tempo}")
+        raise ValueError(f"tempo must lie in {MIN_TEMPO} to {MAX_TEMPO} quarter notes per minute, not {tempo}")
     if not 0 <= program <= 127:
         raise ValueError(f"program must lie in 0 to 127 (General MIDI), not {program}")
     if not 1 <= velocity <= 127:

@@ -1,10 +1,11 @@
 """A Standard MIDI File as notes in ticks: any file that players accept, or one sentence on why not.
 
-The rules by which a file is read stand in `mvae_lib.music.extraction`. An own reader, because a spike over the 47
-MIDI files of known defects found none that would do: symusic 0.6 refused 6 and lost notes of 5 more without a word
+The rules by which a file is read are in `mvae_lib.music.extraction`. This is a reader of our own, because no library
+read all of the 47 MIDI files with known defects: symusic 0.6 refused 6 and lost notes of 5 more without a warning
 (no note-off, track length 0, a header that counts too few tracks, running status after a system-exclusive event),
-miditoolkit 1.0 and pretty_midi 0.2.11 (both over mido) refused 16 and 17 and lost notes of 3 and 4. None tells how
-many note-ons a file has, so none can say what was left out; and repairs before their parsers need this walk anyway.
+miditoolkit 1.0 and pretty_midi 0.2.11 (both over mido) refused 16 and 17 and lost notes of 3 and 4. None reports how
+many note-ons a file has, so none can say what was left out; and a repair before parsing needs the same walk through the
+chunks.
 
 Chapter: 01. Source: the Standard MIDI Files specification 1.0 and the MIDI 1.0 detailed specification.
 """
@@ -56,8 +57,8 @@ class Music:
     """What a file holds: `notes` of dtype NOTE `[notes]` in the file's order, with `start` and `end` in ticks.
 
     `division` is the ticks of a quarter note, `names` the name of each track, `independent` whether each track has a
-    time of its own (format 2). `note_ons` counts the note-ons that stand in the file: `len(notes)` and those that
-    `reasons` account for (damaged tracks); `reasons` also tell of tempo and metre events that had to be skipped.
+    time of its own (format 2). `note_ons` counts the note-ons in the file: `len(notes)` and those that
+    `reasons` account for (damaged tracks); `reasons` also name tempo and metre events that had to be skipped.
     """
 
     notes: np.ndarray

@@ -62,7 +62,7 @@ class Track:
                 elif running:  # which outlasts system and meta events here
                     event = running
                 else:
-                    raise Damage("data stand where an event should begin")
+                    raise Damage("data bytes are where an event should begin")
                 channel = event & 15
                 if event < 0xA0:
                     pitch, velocity = body[at], body[at + 1]

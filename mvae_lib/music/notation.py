@@ -23,7 +23,7 @@ def tokens_to_stream(tokens: np.ndarray, signature: str | None = None, bpm: floa
     """One melody `[steps]` as a music21 part in 4/4, written as musicians write: tied over the bar line and the beat.
 
     `signature` names a key: "G" or "G major", "Em", "e" or "E minor", "Bb" or "B-", "A Dorian"; black keys are
-    spelt as they are in this key (without one, as in C major). `bpm` counts quarter notes a minute,
+    spelt as they are in this key (without one, as in C major). `bpm` counts quarter notes per minute,
     None gives no tempo mark. Raises ValueError for anything but one melody and for an unknown key.
 
     Chapter: 01.

@@ -28,7 +28,7 @@ class Windows(Protocol):
 
     tokens: np.ndarray  # [windows, steps], or [windows, steps, tracks]
     sources: Sequence[Any]  # of each window, with .instrument (counted from 0), .name and .bar (counted from 1)
-    reasons: Sequence[Any]  # why parts of the file gave nothing: with .kind, .notes and .text, or sentences
+    reasons: Sequence[Any]  # why parts of the file gave no window: with .kind, .notes and .text, or sentences
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Representation:
 
     `from_midi(music, bars)` takes a path or a PrettyMIDI object and raises ValueError, with the name of the file and
     the reasons, where it finds no window. `to_notes(tokens)` gives the notes of each track of one window, in steps; all
-    that is seen and heard (MIDI, sound, piano rolls) is made of them. `is_onset(tokens)` is True where a note begins:
+    output (MIDI, sound, piano rolls) is made of them. `is_onset(tokens)` is True where a note begins:
     any number of windows in, the same shape out. `pitched` has, for each track, the lowest and the highest class that
     a transposition moves, or None. `version` changes whenever `from_midi` gives other windows than before.
     """
@@ -58,7 +58,7 @@ class Representation:
         tracks = len(self.vocab_sizes)
         if not tracks or {len(self.track_names), len(self.pitched), len(self.programs) or tracks} != {tracks}:
             raise ValueError(
-                f"the representation {self.name!r} needs one entry a track in vocab_sizes, track_names, pitched and "
+                f"the representation {self.name!r} needs one entry per track in vocab_sizes, track_names, pitched and "
                 f"programs, not {tracks}, {len(self.track_names)}, {len(self.pitched)} and {len(self.programs)}"
             )
 
@@ -80,8 +80,8 @@ class Representation:
     def random_transpose(self, tokens: np.ndarray, rng: np.random.Generator, semitones: int = 5) -> np.ndarray:
         """Each window of a batch `[B, steps(, tracks)]` moved by its own interval.
 
-        It is drawn evenly from -`semitones` to +`semitones`, or is the widest that leaves no note outside its range.
-        Without pitches, the batch comes back as it is.
+        It is sampled uniformly from -`semitones` to +`semitones`, or is the widest that leaves no note outside its
+        range. Without pitches, the batch comes back as it is.
         """
         if not any(self.pitched):
             return tokens
@@ -95,7 +95,7 @@ class Representation:
         """
         if not any(self.pitched):
             return tokens
-        down, up = transposition.room(tokens, self.pitched)
+        down, up = transposition.free_semitones(tokens, self.pitched)
         kept = [(semitones, tokens[(-down <= semitones) & (semitones <= up)]) for semitones in range(-5, 7)]
         return np.concatenate([transposition.transposed(rows, by, self.pitched) for by, rows in kept])
 
@@ -120,7 +120,7 @@ class Representation:
         return tokens.astype(self.dtype, copy=False)
 
     def to_midi(self, tokens: np.ndarray, tempo: float = 120.0, name: str | None = None) -> "pretty_midi.PrettyMIDI":
-        """One window as a MIDI object with an instrument for each track; `tempo` in quarter notes a minute.
+        """One window as a MIDI object with an instrument for each track; `tempo` in quarter notes per minute.
 
         `name` is that of the only track; several are called by `track_names`. Raises ValueError for another shape and
         for a tempo that MIDI cannot hold.
@@ -140,7 +140,7 @@ class Representation:
         return made
 
     def synthesize(self, tokens: np.ndarray, tempo: float = 120.0) -> np.ndarray:
-        """One window as sound `[samples]`, all tracks together; `tempo` in quarter notes a minute."""
+        """One window as sound `[samples]`, all tracks together; `tempo` in quarter notes per minute."""
         from mvae_lib.music.audio import synthesize_notes
 
         notes = [note for track in self._in_16ths(tokens) for note in track]

@@ -56,7 +56,7 @@ def stream_to_tokens(part: stream.Stream) -> np.ndarray:
         raise ValueError("a score of several parts is not one melody; pass one of its .parts")
     metres = {signature.ratioString for signature in part.recurse().getElementsByClass(meter.TimeSignature)}
     if other := sorted(metres - {"4/4", "2/2"}):
-        raise ValueError(f"only 4/4 and 2/2 have 16 steps a bar, and this is in {', '.join(other)}")
+        raise ValueError(f"only 4/4 and 2/2 have 16 steps per bar, and this is in {', '.join(other)}")
     bars = part.recurse().getElementsByClass(stream.Measure)
     pickup = _step(bars[0].paddingLeft, "a pickup") if bars else 0
     flat = _sounding(part).stripTies().flatten()
@@ -180,7 +180,7 @@ def _sounding(part: stream.Stream) -> stream.Stream:
 
 
 def _as_midi(music: stream.Score) -> pretty_midi.PrettyMIDI:
-    """The parts as a MIDI object of 120 quarter notes a minute, in which every bar of the score is one of the metre."""
+    """The parts as a MIDI object (120 quarter notes per minute) in which every bar of the score is one of the metre."""
     midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=120)
     for part in music.parts:
         part = _sounding(part)

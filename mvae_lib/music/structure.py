@@ -1,7 +1,7 @@
-"""Structure longer than a bar: what is right in which bar, and which bars of a melody are alike.
+"""Structure longer than a bar: accuracy by bar position, and the similarity of the bars of a melody.
 
     similarity = self_similarity(tokens)                     # [N, bars, bars], bar against bar
-    form(similarity)                                         # [N]: how much more alike bars 4, 8, 12 apart are
+    repetition_score(similarity)                             # [N]: how much more alike bars 4, 8, 12 apart are
 
 Two bars are compared by their note-ons, not by all of their steps: half of all steps are holds, so that two bars that
 share no note are equal in about half of their steps.
@@ -20,7 +20,7 @@ PHRASES = (4, 8, 12)  # bars: where the phrases of a folk tune come back
 
 
 def in_bars(values: ArrayLike) -> np.ndarray:
-    """One value a step, `[..., steps]` -> `[..., bars, 16]`. Raises ValueError where the last bar is not whole."""
+    """One value per step, `[..., steps]` -> `[..., bars, 16]`. Raises ValueError where the last bar is not whole."""
     values = np.asarray(values)
     steps = values.shape[-1] if values.ndim else 0
     if not steps or steps % STEPS_PER_BAR:
@@ -29,7 +29,7 @@ def in_bars(values: ArrayLike) -> np.ndarray:
 
 
 def mean_by_bar(values: ArrayLike) -> np.ndarray:
-    """One value a step of each melody, `[N, steps]` -> the mean of each bar position, `[bars]`."""
+    """One value per step of each melody, `[N, steps]` -> the mean of each bar position, `[bars]`."""
     return in_bars(values).mean((0, 2))
 
 
@@ -70,7 +70,7 @@ def lag_similarity(similarity: np.ndarray) -> np.ndarray:
 def repetition_score(similarity: np.ndarray, distances: Sequence[int] = PHRASES) -> np.ndarray:
     """How much more alike bars at these distances are than all other pairs: `[..., bars, bars]` -> `[...]`, -1 to 1.
 
-    0 where no distance stands out: in bars that never repeat, and as well in one bar that is repeated for ever.
+    0 where no distance stands out: in bars that never repeat, and also in a single bar that is always repeated.
     Raises ValueError where these are all pairs there are, or none.
     """
     bars = similarity.shape[-1]
@@ -83,7 +83,7 @@ def repetition_score(similarity: np.ndarray, distances: Sequence[int] = PHRASES)
 
 
 def shuffle_bars(tokens: ArrayLike, rng: np.random.Generator) -> np.ndarray:
-    """The bars of each melody `[N, steps]` in an order of their own: the same bars, and no form."""
+    """The bars of each melody `[N, steps]` in a random order: the same bars, without repetition at fixed distances."""
     bars = in_bars(tokens)
     order = rng.permuted(np.tile(np.arange(bars.shape[1]), (len(bars), 1)), axis=1)
     return np.take_along_axis(bars, order[:, :, None], 1).reshape(np.shape(tokens))

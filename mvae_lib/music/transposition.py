@@ -19,7 +19,7 @@ def moves(tokens: np.ndarray, pitched: Pitched) -> np.ndarray:
     return (tokens >= lowest) & (tokens <= highest)
 
 
-def room(tokens: np.ndarray, pitched: Pitched) -> tuple[np.ndarray, np.ndarray]:
+def free_semitones(tokens: np.ndarray, pitched: Pitched) -> tuple[np.ndarray, np.ndarray]:
     """By how many semitones each sequence can go down and up until a note leaves its range: two arrays `[...]`."""
     lowest, highest = _limits(pitched)
     moving, tokens = moves(tokens, pitched), np.asarray(tokens).astype(np.int64)
@@ -34,7 +34,7 @@ def transposed(tokens: np.ndarray, semitones: int | np.ndarray, pitched: Pitched
 
     Raises ValueError where a note would leave the range of its track.
     """
-    down, up = room(tokens, pitched)
+    down, up = free_semitones(tokens, pitched)
     if ((-down > semitones) | (semitones > up)).any():
         raise ValueError(f"{semitones} semitones would move a note out of the range that its track has")
     shift = np.expand_dims(semitones, (-1,) if len(pitched) == 1 else (-2, -1)) if np.ndim(semitones) else semitones
@@ -42,8 +42,8 @@ def transposed(tokens: np.ndarray, semitones: int | np.ndarray, pitched: Pitched
 
 
 def random_shifts(tokens: np.ndarray, rng: np.random.Generator, semitones: int, pitched: Pitched) -> np.ndarray:
-    """An interval for each sequence `[B]`, drawn evenly from -`semitones` to +`semitones`, or the widest that fits."""
-    down, up = room(tokens, pitched)
+    """An interval for each sequence `[B]`, uniform from -`semitones` to +`semitones`, or the widest that fits."""
+    down, up = free_semitones(tokens, pitched)
     return np.clip(rng.integers(-semitones, semitones, endpoint=True, size=len(tokens)), -down, up)
 
 

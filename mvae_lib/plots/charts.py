@@ -112,7 +112,7 @@ def scatter_by_value(points: np.ndarray, values: np.ndarray, title: str, label: 
 def rate_distortion(
     rate: Sequence[float], distortion: Sequence[float], names: Sequence[str], title: str, tangents: Sequence[float] = ()
 ) -> Axes:
-    """Models as points on the plane of rate and distortion (nats a melody), with their lower hull.
+    """Models as points on the plane of rate and distortion (nats per melody), with their lower hull.
 
     A point above the hull has the accent colour. For each beta of `tangents`, the line of slope -beta that touches the
     hull: on it, distortion + beta * rate is the lowest of all models. Chapter: 05.
@@ -169,7 +169,7 @@ def as_png(figure: Figure) -> bytes:
 
 
 def by_bar(series: dict[str, Sequence[float]], title: str, unit: str, ax: Axes | None = None) -> Axes:
-    """One line a series over the positions of the bars in a melody, counted from 1; the scale begins at 0."""
+    """One line per series over the positions of the bars in a melody, counted from 1; the scale begins at 0."""
     ax = ax or plt.gca()
     for name, values in series.items():
         ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3, label=name)
@@ -198,7 +198,7 @@ def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
 def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel: str) -> Figure:
     """Panels side by side over one scale: under each panel's name (what is measured, with its unit) its lines by name.
 
-    A line of one number is level, for what is compared with. The legend stands in the first panel.
+    A line of one number is horizontal: a reference value. The legend is in the first panel.
     """
     figure, axes = plt.subplots(1, len(panels), squeeze=False)
     for ax, (measure, lines) in zip(axes.flat, panels.items(), strict=True):

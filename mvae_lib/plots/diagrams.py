@@ -16,7 +16,7 @@ from mvae_lib.plots import palette
 
 _WIDTH, _ROW = 15.0, 2.0  # of the drawing, and from one row to the next, in units of its own
 _HALF = 0.45  # of a box's height
-_BARS = (1.6, 5.4, 9.2, 13.4)  # where bars 1, 2, 3 and the last one stand
+_BARS = (1.6, 5.4, 9.2, 13.4)  # positions of bars 1, 2, 3 and the last one
 
 
 def music_vae(config: ModelConfig, title: str = "") -> Figure:

@@ -1,8 +1,8 @@
-"""Models and runs on disk: a folder with `checkpoint.json` and safetensors, whole at any instant.
+"""Models and runs on disk: a folder with `checkpoint.json` and safetensors, complete at any time.
 
     save_checkpoint("runs/mine", run, "mel_2bar")            # during training, as often as you like
-    run = resume("runs/mine", data.tokens)                   # goes on to the very weights that an unbroken run reaches
-    save_model("models/mine", run.model, read_facts("runs/mine"), half=True)    # without what only training needs
+    run = resume("runs/mine", data.tokens)                   # ends in the same weights as a run without a stop
+    save_model("models/mine", run.model, read_metadata("runs/mine"), half=True)    # without what only training needs
     model = load_model("models/mine")                        # reads either kind of folder
 
 Chapter: 03 on.
@@ -49,7 +49,7 @@ _SHOWN = 4  # differences in one message
 
 @dataclass(frozen=True)
 class CheckpointMetadata:
-    """What `checkpoint.json` tells about a model."""
+    """What `checkpoint.json` holds about a model."""
 
     configuration: Configuration  # its `model` is of the class that `model_class` names
     update: int = 0
@@ -67,7 +67,7 @@ class CheckpointMetadata:
 
 @dataclass(frozen=True)
 class RunState:
-    """What `checkpoint.json` tells about a run that can go on."""
+    """What `checkpoint.json` holds about a run that can be resumed."""
 
     dropped: int
     autocast: bool
@@ -93,7 +93,7 @@ def save_checkpoint(folder: str | Path, run: TrainingRun, name: str, metrics: Ma
 def save_model(folder: str | Path, model: LatentModel, facts: CheckpointMetadata, half: bool = False) -> None:
     """Write the weights alone, in place of what the folder holds; `half`: in float16, 3 digits in half the space.
 
-    Raises as `save_checkpoint` does, and ValueError for a model of another configuration than `facts` tells.
+    Raises as `save_checkpoint` does, and ValueError for a model of another configuration than that of `facts`.
     """
     if model.config != facts.configuration.model:  # of another class, too
         raise ValueError(f"the facts are of another model: {_differences(facts.configuration.model, model.config)}")
@@ -103,7 +103,7 @@ def save_model(folder: str | Path, model: LatentModel, facts: CheckpointMetadata
 
 
 def read_metadata(folder: str | Path) -> CheckpointMetadata:
-    """What a checkpoint tells about its model, without reading its tensors. Raises CheckpointError."""
+    """What a checkpoint holds about its model, without reading its tensors. Raises CheckpointError."""
     return _facts(Path(folder), read_json(Path(folder)))
 
 
@@ -132,9 +132,9 @@ def resume(
 ) -> TrainingRun:
     """The run that `save_checkpoint` wrote, ready for `train`, on the kind of device that wrote it.
 
-    On a CPU, it goes on bit for bit as if it had not been interrupted. For a longer run, replace `run.config` by one
+    On a CPU, it continues bit for bit as if it had not been interrupted. For a longer run, replace `run.config` by one
     of more updates. Raises CheckpointError as `load_model` does, and for weights without a run, for tokens that differ
-    anywhere from those trained on, and for another kind of device, which would draw other random numbers.
+    anywhere from those trained on, and for another kind of device, which would give other random numbers.
     """
     folder = Path(folder)
     path = folder / FACTS
@@ -192,14 +192,14 @@ def _restore(run: TrainingRun, tensors: dict[str, Tensor], path: Path) -> None:
             raise RuntimeError("it is all zeros")
         run.generator.set_state(tensors["generator"])
     except RuntimeError as error:
-        raise CheckpointError(f"{path} holds a state of the random numbers that is none: {error}") from None
+        raise CheckpointError(f"{path} holds an invalid state of the random number generator: {error}") from None
     if begun:
         state = {i: {key: tensors[f"adam.{key}.{name}"] for key in _ADAM} for i, name in enumerate(names)}
         run.optimizer.load_state_dict(run.optimizer.state_dict() | {"state": state})
 
 
 def _model(folder: Path, data: Mapping[str, Any], facts: CheckpointMetadata) -> LatentModel:
-    with torch.device("meta"):  # no start values are drawn, since none are needed
+    with torch.device("meta"):  # no initial weights are sampled, since none are needed
         model = MODEL_CLASSES[facts.model_class][1](facts.configuration.model)
     weights = read_tensors(folder, data, "weights")
     weights = {name: tensor.float() if tensor.dtype == torch.half else tensor for name, tensor in weights.items()}
@@ -228,7 +228,7 @@ def _facts(folder: Path, data: Mapping[str, Any]) -> CheckpointMetadata:
 
 def _run_state(folder: Path, data: Mapping[str, Any]) -> RunState:
     if data.get("run") is None or data.get("seed") is None:
-        raise CheckpointError(f"{folder / FACTS} is of a model alone, not of a run that can go on; use load_model")
+        raise CheckpointError(f"{folder / FACTS} is of a model alone, not of a run that can be resumed; use load_model")
     try:
         return from_json(RunState, data["run"], "'run' of a checkpoint")
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Training on a data set in one line, which also goes on with what it has begun.
+"""Training on a data set in one line, which also resumes a run.
 
     data = midi_folder("tunes/", bars=2)
-    model = fit("mel_2bar", data, out="runs/mine")       # stopped? the same line again goes on
+    model = fit("mel_2bar", data, out="runs/mine")       # after a stop, the same line resumes
 
 Chapter: 03 on.
 """
@@ -34,8 +34,8 @@ def fit(
     """Train a configuration on data, with a checkpoint in the folder `out` every so many updates; return the model.
 
     `data` is divided (its part "train" is taken) or one part. Where `out` holds a run of the same configuration, data
-    and seed already, it goes on from the last checkpoint, on a CPU bit for bit as if it had not been stopped; `updates`
-    (None: as configured, or as the run was begun) may then be higher. `seed` None is 0 or the run's own.
+    and seed already, it resumes from the last checkpoint, on a CPU bit for bit as if it had not been stopped; `updates`
+    (None: as configured, or as in the run) may then be higher. `seed` None is 0 or the run's own.
 
     Raises ValueError for data that does not fit the configuration, and CheckpointError for a run in `out` of another
     configuration, data or seed.
@@ -58,7 +58,7 @@ def prepare(
     updates: int | None = None,
     device: str = "cpu",
 ) -> tuple[loop.TrainingRun, str]:
-    """The run in `out`, begun or gone on with, and the name of its configuration; arguments and errors as in `fit`."""
+    """The run in `out`, new or resumed, and the name of its configuration; arguments and errors as in `fit`."""
     configuration = get_config(config) if isinstance(config, str) else config
     data = training_part(configuration, data)
     out = Path(out)
@@ -75,7 +75,7 @@ def prepare(
         configuration = replace(configuration, training=replace(configuration.training, updates=updates))
     model = MusicVAE(configuration.model, torch.Generator().manual_seed(seed or 0)).to(device)
     run = loop.start_run(model, data.tokens, configuration.training, seed or 0, control=data.control)
-    checkpoints.save_checkpoint(out, run, configuration.name)  # a folder that cannot be used is found out now
+    checkpoints.save_checkpoint(out, run, configuration.name)  # so that an unusable folder is an error now
     return run, configuration.name
 
 
@@ -91,7 +91,7 @@ def advance(
 
 
 def losses_of(record: loop.Record) -> dict[str, float]:
-    """What a record tells of the losses, by name, in nats per sequence."""
+    """The losses of a record, by name, in nats per sequence."""
     return {"loss": record.loss, "distortion": record.metrics["distortion"], "rate": record.metrics["rate"]}
 
 

@@ -7,13 +7,13 @@
 
 What is minimized is an objective, `train(run, objective=iwae_objective(5))`; MusicVAE's own where none is given.
 
-What the next update depends on is all in `run`: so leaving the loop and calling `train(run)` again goes on as if it
-had not been left, and so does a run that `training.checkpoints` has written and read back.
+The next update depends on `run` alone: so leaving the loop and calling `train(run)` again continues as if it had
+not been left, and so does a run that `training.checkpoints` has written and read back.
 
 An epoch is a permutation of all windows, made from the seed and the epoch's number alone, and one permutation follows
-another without a gap. So each window is seen equally often, and the update's number tells which windows are next. What
-is random within an update (the cut of a shorter window, transposition, z, scheduled sampling) comes from one generator,
-which lives on the model's device.
+another without a gap. So each window is seen equally often, and the update's number determines which windows are next.
+What is random within an update (the cut of a shorter window, transposition, z, scheduled sampling) comes from one
+generator, which lives on the model's device.
 
 A curriculum over length (ours) trains on windows of few bars first, cut at random from the whole ones: as many more of
 them per update as they are shorter, with free bits in proportion, so that an update always reads equally many steps.
@@ -46,11 +46,11 @@ from mvae_lib.training.objectives import Batch, Objective, elbo_objective
 # On a GPU, cuDNN's LSTM runs in float16 under autocast, whatever type is asked for. In the mean over a large batch, the
 # gradient of one step falls below what float16 resolves; a power of two in front lifts it and changes no other digit.
 LOSS_SCALE = 32.0
-MAX_DROPPED_IN_A_ROW = 10  # one exploding gradient is an accident; as many in a row are a model that is lost
+MAX_DROPPED_IN_A_ROW = 10  # a single exploding gradient can be skipped; after as many in a row the model has diverged
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on. The message says why, and what to do."""
+    """Training cannot continue. The message says why, and what to do."""
 
 
 class Record(NamedTuple):
@@ -58,7 +58,7 @@ class Record(NamedTuple):
 
     update: int  # updates so far, this one included
     loss: float  # what was minimized, the mean over the batch
-    metrics: Mapping[str, float]  # what the objective tells: distortion and rate in nats per sequence, beta, ...
+    metrics: Mapping[str, float]  # of the objective: distortion and rate in nats per sequence, beta, ...
     learning_rate: float  # as this update used it
     gradient_norm: float  # before clipping
     dropped: int  # updates so far that an exploding gradient has left without effect
@@ -150,8 +150,8 @@ def train(run: TrainingRun, objective: Objective | None = None, show_progress: b
                 if parameter.grad is not None:
                     parameter.grad /= scale
             norm = clip_grad_norm_(parameters, config.clip_norm)
-            told = (loss.detach(), norm, *metrics.values())
-            figures = [torch.as_tensor(value, dtype=torch.float64, device=norm.device) for value in told]
+            scalars = (loss.detach(), norm, *metrics.values())
+            figures = [torch.as_tensor(value, dtype=torch.float64, device=norm.device) for value in scalars]
             loss, norm, *values = torch.stack(figures).tolist()  # the only wait for a GPU
             if norm < config.skip_norm:  # false for NaN too
                 run.optimizer.param_groups[0]["lr"] = rate
@@ -169,7 +169,7 @@ def train(run: TrainingRun, objective: Objective | None = None, show_progress: b
             if in_a_row >= MAX_DROPPED_IN_A_ROW:
                 raise TrainingError(
                     f"{in_a_row} updates in a row had a gradient that is not finite or longer than "
-                    f"{config.skip_norm:g}: the model is lost since update {run.update - in_a_row}; go on from an "
+                    f"{config.skip_norm:g}: the model has diverged since update {run.update - in_a_row}; go on from an "
                     f"earlier checkpoint with a lower learning rate than {config.learning_rate:g}"
                 )
 

@@ -64,15 +64,15 @@ def musicvae_loss(reconstruction: Tensor, kl: Tensor, beta: float, free_bits: fl
 def free_bits_total(kl: Tensor, free_bits: float) -> Tensor:
     """MusicVAE's free bits, on each example's total KL `[batch]`: max(KL - free_bits ln 2, 0). `[batch]`.
 
-    Within the free bits the KL costs nothing, and beyond them only what is beyond.
+    Within the free bits the KL adds nothing to the loss; beyond them only the excess does.
     """
     return (kl - free_bits * math.log(2)).clamp(min=0)
 
 
 def free_bits_by_channel(kl_by_dimension: Tensor, free_bits: float) -> Tensor:
-    """The free bits of IAF: each dimension's batch mean costs no less than `free_bits`, then their sum. A scalar.
+    """The free bits of IAF: each dimension's batch mean counts at least `free_bits`, then their sum. A scalar.
 
-    `kl_by_dimension` `[batch, z]`. No dimension gains by giving up its share.
+    `kl_by_dimension` `[batch, z]`. So the loss does not fall when a dimension becomes inactive.
     """
     return kl_by_dimension.mean(0).clamp(min=free_bits * math.log(2)).sum()
 
@@ -86,7 +86,7 @@ def free_bits_floor(kl: Tensor, free_bits: float) -> Tensor:
 
 
 def log_importance_weight(reconstruction: Tensor, z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """log w = log p(x | z) + log p(z) - log q(z | x), with z drawn from q. `[batch]`, or `[k, batch]` for k draws.
+    """log w = log p(x | z) + log p(z) - log q(z | x), with z sampled from q. `[batch]`, or `[k, batch]` for k samples.
 
     `reconstruction` is -log p(x | z) of these very z, `[batch]` or `[k, batch]`; `z` `[batch, z]` or `[k, batch, z]`.
     """
@@ -104,18 +104,18 @@ def iwae_bound(log_weights: Tensor) -> Tensor:
 class KLDecomposition(NamedTuple):
     """Three parts of the KL, one estimate for each example, `[n]`; the mean over the examples is what has a meaning."""
 
-    mutual_information: Tensor  # KL(q(z, n) || q(z) p(n)): what z tells about which example it came from
+    mutual_information: Tensor  # KL(q(z, n) || q(z) p(n)): between z and the example that it encodes
     total_correlation: Tensor  # KL(q(z) || prod_d q(z_d)): how far the dimensions are from independent
-    dimension_wise_kl: Tensor  # sum_d KL(q(z_d) || p(z_d)): how far each dimension's aggregate is from the prior
+    dimension_wise_kl: Tensor  # sum_d KL(q(z_d) || p(z_d)): how far each dimension of q(z) is from the prior
 
 
 def decompose_kl(z: Tensor, mu: Tensor, sigma: Tensor) -> KLDecomposition:
     """mean KL = mutual information + total correlation + dimension-wise KL, for a set of n posteriors. All `[n, z]`.
 
-    `z[i]` is drawn from posterior i. The aggregate posterior is that of this very set: q(z) = (1/n) sum_j q(z | x_j),
-    each posterior's own included. So the estimate of the mutual information cannot exceed log n (see
-    `mutual_information_ceiling`): near it, only more posteriors can tell how much there is. The three sum, example
-    by example, to log q(z | x) - log p(z), the one-sample estimate of the KL.
+    `z[i]` is sampled from posterior i. The aggregated posterior is that of this very set: q(z) = (1/n) sum_j q(z |
+    x_j), each posterior's own included. So the estimate of the mutual information cannot exceed log n (see
+    `mutual_information_ceiling`): near it, only more posteriors can tell how much there is. The three sum, example by
+    example, to log q(z | x) - log p(z), the one-sample estimate of the KL.
     """
     own = log_normal(z, mu, sigma).sum(-1)
     aggregate, marginals = [], []
@@ -149,7 +149,7 @@ class Batch(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What an objective returns: the loss to minimize, and whatever is worth recording beside it, by name."""
+    """What an objective returns: the loss to minimize, and further quantities to record, by name."""
 
     loss: Tensor  # a scalar
     metrics: Mapping[str, Tensor | float]  # scalars

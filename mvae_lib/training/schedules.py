@@ -23,7 +23,7 @@ def sampling_probability(step: int, k: float | None) -> float:
 def learning_rate(step: int, start: float, end: float, decay: float, updates: int = 0, cooldown: float = 0.0) -> float:
     """From `start` towards `end`: (start - end) * decay^step + end.
 
-    Over the last share `cooldown` of all `updates`, the rest of the way to `end` is walked in a straight line.
+    Over the last share `cooldown` of all `updates`, the rest of the difference to `end` falls linearly.
     """
     left = min(1.0, (updates - step) / (updates * cooldown)) if cooldown else 1.0
     return (start - end) * decay**step * left + end

@@ -1,8 +1,8 @@
-"""A folder that is always whole: `checkpoint.json`, and the files of tensors (safetensors, never pickles) it names.
+"""A folder that is always complete: `checkpoint.json`, and the files of tensors (safetensors, never pickles) it names.
 
 A file of tensors is named after its own content. New tensors are written beside the old ones; then `checkpoint.json`,
-which holds their names and SHA-256, is replaced in one step; then the old ones go. So whatever the instant at which the
-process or the machine dies, `checkpoint.json` names a complete set. One process at a time writes to a folder.
+which holds their names and SHA-256, is replaced in one step; then the old ones go. So `checkpoint.json` names a
+complete set whenever the process or the machine stops. One process at a time writes to a folder.
 
 Chapter: 03 on.
 """
@@ -24,7 +24,7 @@ from mvae_lib._files import write_whole
 
 FORMAT = "mvae_lib checkpoint 2"
 _FIRST_FORMAT = "mvae_lib checkpoint 1"
-# What format 1 called otherwise: keys of the model's configuration, and parts of the tensors' names.
+# What has another name in format 1: keys of the model's configuration, and parts of the tensors' names.
 _RENAMED_KEYS = {
     "heads": "vocab_sizes",
     "z_per_step": "per_step_z",

@@ -1,4 +1,4 @@
-"""The player in two forms: `play` for listening, `Player` for what Python drives. Chapter: 00."""
+"""The player in two forms: `play` for output that needs no kernel, `Player` for control from Python. Chapter: 00."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,12 +91,12 @@ class Player(anywidget.AnyWidget):
         return check_tempo(proposal["value"])
 
     def show(self, melody: Melody, titles: Sequence[str] | None = None) -> None:
-        """Swaps the notes; while it plays, the new ones go on at the same beat."""
+        """Swaps the notes; while it plays, the new ones continue at the same beat."""
         self._rolls = make_rolls(melody, titles, self._representation)
         self.melodies = [roll.to_json() for roll in self._rolls]
 
     def play(self) -> None:
-        """Starts from where the playhead stands."""
+        """Starts from the position of the playhead."""
         self.send({"do": "play"})
 
     def pause(self) -> None:

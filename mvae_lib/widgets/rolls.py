@@ -14,7 +14,7 @@ from mvae_lib.music.melody import STEPS_PER_QUARTER, Note, pitch_name, tokens_to
 from mvae_lib.widgets.text import printable
 
 BEATS_PER_BAR = 4
-MIN_TEMPO, MAX_TEMPO = 20, 400  # quarter notes a minute; player.js has the same limits
+MIN_TEMPO, MAX_TEMPO = 20, 400  # quarter notes per minute; player.js has the same limits
 MAX_MELODIES = 32  # more rolls than this are too small to read, and usually a batch handed over by mistake
 
 BASS_PROGRAMS = range(32, 40)  # General MIDI, counted from 0
@@ -130,9 +130,9 @@ def as_representation(representation: str | Representation) -> Representation | 
 
 
 def check_tempo(tempo: float) -> float:
-    """`tempo` as a float; raises ValueError outside 20 to 400 quarter notes a minute."""
+    """`tempo` as a float; raises ValueError outside 20 to 400 quarter notes per minute."""
     if not MIN_TEMPO <= tempo <= MAX_TEMPO:
-        raise ValueError(f"tempo {tempo} is outside {MIN_TEMPO} to {MAX_TEMPO} quarter notes a minute")
+        raise ValueError(f"tempo {tempo} is outside {MIN_TEMPO} to {MAX_TEMPO} quarter notes per minute")
     return float(tempo)
 
 
@@ -169,7 +169,7 @@ def _depth(nested: Any) -> int:
 
 
 def _refuse_tracks(strip: list) -> None:
-    """Tokens [steps, tracks] look like many melodies of two or three steps: nobody means those."""
+    """Tokens [steps, tracks] look like many melodies of two or three steps, which is an error of the caller."""
     if len(strip) == 1 or any(_is_midi(melody) or _holds_notes(melody) for melody in strip):
         return
     lengths = {len(melody) if hasattr(melody, "__len__") else 0 for melody in strip}

@@ -1,4 +1,4 @@
-"""Text that a page, an SVG and a terminal can hold, whatever a file or a user has called something. Chapter: 00."""
+"""Text that a page, an SVG and a terminal can hold, for names from files and users. Chapter: 00."""
 
 import re
 from typing import Any

@@ -5,8 +5,8 @@
     AttributeMixer a slider for each attribute: the requested change and the measured one
     MelodyPad      a square between four melodies
 
-They know no model: they are given `decode` (z `[B, Z]` -> tokens `[B, T]`) and, where they take a melody in, `encode`
-(tokens `[B, T]` as an array -> z `[B, Z]`):
+They are independent of the model: they are given `decode` (z `[B, Z]` -> tokens `[B, T]`) and, where they read a
+melody, `encode` (tokens `[B, T]` as an array -> z `[B, Z]`):
 
     model = load_pretrained("mel_2bar")
     Blender(a, b, encode=lambda tokens: encode_all(model, tokens).mu, decode=model.decode)

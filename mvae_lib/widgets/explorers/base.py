@@ -137,7 +137,7 @@ class Explorer(anywidget.AnyWidget):
         self._respond(f"file {self._requests}", note=note)
 
     def in_words(self) -> str:
-        """What it is and shows, in a line; each explorer has its own."""
+        """A description in one line; each explorer has its own."""
         raise NotImplementedError
 
     def picture(self) -> str:

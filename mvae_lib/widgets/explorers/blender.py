@@ -12,14 +12,14 @@ from mvae_lib.widgets.explorers.base import Decode, Encode, Explorer, as_tokens,
 from mvae_lib.widgets.explorers.page import Json
 from mvae_lib.widgets.rolls import MAX_MELODIES, Representation
 
-WAYS: Mapping[str, Interpolation] = MappingProxyType({"arc": slerp, "line": lerp})
+INTERPOLATIONS: Mapping[str, Interpolation] = MappingProxyType({"arc": slerp, "line": lerp})
 
 
 class Blender(Explorer):
     """From one melody to another: `start` and `end` are tokens `[T]`. A MIDI file can be dropped on the name of either.
 
-    `steps`: the melodies of the strip, both ends among them. `ways`: how to go between two z, under the names that the
-    page shows. The ends are played as the model reconstructs them.
+    `steps`: the melodies of the strip, both ends among them. `interpolations`: how to go between two z, under the names
+    that the page shows. The ends are played as the model reconstructs them.
 
     Raises ValueError for melodies of different lengths and for fewer than 2 or more than 32 steps.
 
@@ -36,7 +36,7 @@ class Blender(Explorer):
         decode: Decode,
         titles: Sequence[str] = ("first melody", "last melody"),
         steps: int = 9,
-        ways: Mapping[str, Interpolation] = WAYS,
+        interpolations: Mapping[str, Interpolation] = INTERPOLATIONS,
         tempo: float = 120.0,
         title: str | None = None,
         representation: str | Representation = "melody",
@@ -48,7 +48,7 @@ class Blender(Explorer):
             raise ValueError(f"the strip has 2 to {MAX_MELODIES} steps, not {steps}")
         if len(titles) != 2:
             raise ValueError(f"two melodies have two titles, not {len(titles)}")
-        self._encode, self._ways, self._count, self._ends = encode, dict(ways), steps, ends
+        self._encode, self._interpolations, self._count, self._ends = encode, dict(interpolations), steps, ends
         self._titles = [str(name) for name in titles]
         super().__init__(decode, tempo, title, loop=True, representation=representation)
         self._lay_out()
@@ -56,18 +56,18 @@ class Blender(Explorer):
     def _lay_out(self) -> None:
         self.ends = encoded(self._encode, self._ends)  # [2, Z]
         t = torch.linspace(0, 1, self._count)
-        self.paths = {name: self.decode(way(*self.ends, t)) for name, way in self._ways.items()}
+        self.paths = {name: self.decode(way(*self.ends, t)) for name, way in self._interpolations.items()}
         self.z, self.tokens = self.ends[0], next(iter(self.paths.values()))[0]
         paths = [self.clips(path) for path in self.paths.values()]
-        self.show(names=self._titles, ways=list(self._ways), paths=paths, reads=self.reads_files)
+        self.show(names=self._titles, ways=list(self._interpolations), paths=paths, reads=self.reads_files)
 
     def blend(self, t: float, way: str | None = None) -> np.ndarray:
         """What the slider does at `t`, 0 to 1, on the `way` of that name (None: the first): tokens `[T]`."""
-        return self.send_request(t=float(t), way=0 if way is None else list(self._ways).index(way))
+        return self.send_request(t=float(t), way=0 if way is None else list(self._interpolations).index(way))
 
     def react(self, request: Json) -> Json:
         """What is decoded at t of the way."""
-        way = list(self._ways.values())[request["way"]]
+        way = list(self._interpolations.values())[request["way"]]
         self.play(way(*self.ends, request["t"]))
         return {"clip": self.clip(self.tokens), "t": request["t"], "way": request["way"]}
 

@@ -14,7 +14,7 @@ from mvae_lib.widgets.explorers.page import Json
 from mvae_lib.widgets.explorers.pictures import map_svg
 from mvae_lib.widgets.rolls import Representation
 
-MAX_POINTS = 2000  # more are neither told apart by the eye nor small in a notebook
+MAX_POINTS = 2000  # more cannot be distinguished, and make a notebook large
 MAX_GROUPS = 5  # as many as there are colours
 
 Locate = Callable[[Tensor], Tensor]  # places [B, 2] of the map -> z [B, Z]

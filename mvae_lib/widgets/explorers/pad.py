@@ -18,7 +18,7 @@ class MelodyPad(Explorer):
     """Four melodies `[4, T]` in the corners (reading order), and their blends between them.
 
     A MIDI file that is dropped on a quarter of the pad takes the place of the melody in its corner. `rows`, `columns`:
-    the fields that are decoded beforehand and shown. `way`: how to go between two z.
+    the fields that are decoded beforehand and shown. `interpolation`: how to go between two z.
 
     Raises ValueError for another number of melodies, and for fewer than 2 or more than 15 rows or columns.
 
@@ -35,7 +35,7 @@ class MelodyPad(Explorer):
         titles: Sequence[str] = ("A", "B", "C", "D"),
         rows: int = 5,
         columns: int = 5,
-        way: Interpolation = slerp,
+        interpolation: Interpolation = slerp,
         tempo: float = 120.0,
         title: str | None = None,
         representation: str | Representation = "melody",
@@ -47,14 +47,14 @@ class MelodyPad(Explorer):
             raise ValueError("all four melodies have one length")
         if not (2 <= rows <= MAX_FIELDS and 2 <= columns <= MAX_FIELDS):
             raise ValueError(f"a pad has 2 to {MAX_FIELDS} rows and columns, not {rows} and {columns}")
-        self._encode, self._way, self._shape, self._corners = encode, way, (rows, columns), corners
+        self._encode, self._interpolation, self._shape, self._corners = encode, interpolation, (rows, columns), corners
         self._titles = [str(name) for name in titles]
         super().__init__(decode, tempo, title, loop=True, representation=representation)
         self._lay_out()
 
     def _lay_out(self) -> None:
         self.corners = encoded(self._encode, self._corners)  # [4, Z]
-        z = latent_grid(self.corners, *self._shape, self._way)
+        z = latent_grid(self.corners, *self._shape, self._interpolation)
         tokens = self.decode(z.flatten(0, 1))
         self.grid = tokens.reshape(*self._shape, *tokens.shape[1:])  # [rows, columns, T]
         self.z, self.tokens = self.corners[0], self.grid[0, 0]
@@ -66,7 +66,9 @@ class MelodyPad(Explorer):
 
     def react(self, request: Json) -> Json:
         """What is decoded at a place."""
-        self.play(latent_plane(self.corners, *(torch.tensor(request[name]) for name in ("x", "y")), self._way))
+        self.play(
+            latent_plane(self.corners, *(torch.tensor(request[name]) for name in ("x", "y")), self._interpolation)
+        )
         return {"clip": self.clip(self.tokens), "x": request["x"], "y": request["y"]}
 
     def load_file(self, place: str, tokens: np.ndarray, name: str) -> None:
