@@ -28,7 +28,7 @@ from mvae_lib.models.config import ModelConfig, get_config, list_configs, to_dic
 from mvae_lib.models.musicvae import MusicVAE, count_parameters
 from mvae_lib.music.audio import write_wav
 from mvae_lib.music.files import choose_window, list_file, printable, read_windows, sentences
-from mvae_lib.music.representation import Representation, Windows, get_representation
+from mvae_lib.music.representation import REPRESENTATIONS, Representation, Windows, get_representation
 from mvae_lib.training import checkpoints, fit
 from mvae_lib.training.checkpoints import CheckpointError
 from mvae_lib.training.storage import FACTS
@@ -60,8 +60,8 @@ def train(
     with _as_mistakes(ValueError):
         configuration = get_config(name)
         if bars is not None:
-            model = replace(configuration.model, steps=bars * configuration.model.steps_per_bar)
-            configuration = replace(configuration, model=model)
+            steps = bars * get_representation(configuration.model.representation).steps_per_bar
+            configuration = replace(configuration, model=replace(configuration.model, steps=steps))
     if resume and not (out / FACTS).exists():
         raise CommandError(f"there is no run in {out} to go on with; leave out --resume to begin one")
     windows = _windows_of(configuration.model, name, data, "train")
@@ -214,8 +214,10 @@ def _known_of(name: str) -> dict[str, Any]:
     model = configuration.model
     with torch.device("meta"):  # no memory is allocated: the largest would take a gigabyte
         count = count_parameters(MusicVAE(model))
+    known = model.representation in REPRESENTATIONS  # drums and trio are not
+    bars = model.steps // get_representation(model.representation).steps_per_bar if known else model.bars
     summary = {"kind": "checkpoint" if rest else "configuration", "parameters": count}
-    return summary | {"hierarchical": model.hierarchical, "bars": model.bars} | rest | to_dict(configuration)
+    return summary | {"hierarchical": model.hierarchical, "bars": bars} | rest | to_dict(configuration)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import torch
 from midi_folders import tunes, write_broken, write_tunes
+from toy_representation import TOY
 
-from mvae_lib import training
+from mvae_lib import cli, training
 from mvae_lib.__main__ import main
 from mvae_lib.data.folk import data_folder, folk_melodies
 from mvae_lib.data.midi_folder import midi_folder
@@ -28,6 +29,7 @@ from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig, f
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import is_note_on, tokens_to_notes
 from mvae_lib.music.midi import midi_to_tokens, notes_to_midi, read_midi, tokens_to_midi, write_midi
+from mvae_lib.music.representation import REPRESENTATIONS
 from mvae_lib.pretrained import load_pretrained
 from mvae_lib.training import loop
 from mvae_lib.training.checkpoints import CheckpointMetadata, load_model, read_metadata, save_model
@@ -334,6 +336,32 @@ def test_a_folder_gives_windows_of_any_length(folder, capsys):
     run("sample", "four", "--n", 1, "--out", "out")
     run("evaluate", "four", "--data", folder, "--split", "train", "--samples", 1)
     assert "windows of 64 steps" in capsys.readouterr().out
+
+
+def test_bars_have_as_many_steps_as_the_music_has(monkeypatch, capsys):
+    """A representation of two tracks and 8 steps a bar, in a configuration that says nothing of bars."""
+    kind = replace(TOY, steps_per_bar=8, from_midi=lambda path, bars: TOY.from_midi(path, bars // 2))
+    monkeypatch.setitem(REPRESENTATIONS, "toy", kind)
+    monkeypatch.setenv("MVAE_CACHE", "cache")
+    model = replace(SMALL, representation="toy", vocab_sizes=TOY.vocab_sizes)
+    monkeypatch.setattr(cli, "get_config", lambda name: Configuration(name, model, TrainingConfig(batch=8)))
+    rng = np.random.default_rng(0)
+    Path("bells").mkdir()
+    for number in range(30):
+        steps = np.stack([rng.integers(0, 9, 32), rng.integers(0, 2, 32)], -1)
+        (Path("bells") / f"{number}.mid").write_text("".join(map(str, steps.ravel())))
+    run("train", "toy", "--data", "bells", "--bars", 2, "--updates", 20, "--out", "mine")
+    told = capsys.readouterr()
+    assert "60 windows of 2 bars" in told.err and "update 20: loss" in told.out
+    assert load_model("mine").config.steps == 16
+    run("evaluate", "mine", "--data", "bells", "--draws", 1)
+    assert "windows of 16 steps" in capsys.readouterr().out
+    run("info", "mine", "--json")
+    assert json.loads(capsys.readouterr().out)["bars"] == 2
+    run("sample", "mine", "--n", 3, "--out", "out")
+    written = read_midi(Path("out/sample-1.mid"))
+    assert {instrument.name for instrument in written.instruments} <= set(TOY.track_names)
+    assert 2.0 < written.get_end_time() <= 4.0  # two bars of 2 s each
 
 
 # ---- evaluation and training

@@ -15,6 +15,16 @@ from mvae_lib.models.config import (
     list_configs,
     to_dict,
 )
+from mvae_lib.music.representation import REPRESENTATIONS, get_representation
+
+
+@pytest.mark.parametrize("name", list_configs())
+def test_named_configurations_fit_their_representations(name):
+    model = get_config(name).model
+    if model.representation in REPRESENTATIONS:  # drums and trio have only their configurations
+        kind = get_representation(model.representation)
+        assert (model.vocab_sizes, model.steps_per_bar) == (kind.vocab_sizes, kind.steps_per_bar)
+        assert model.steps % kind.steps_per_bar == 0
 
 
 @pytest.mark.parametrize(

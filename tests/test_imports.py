@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mvae_lib.music.representation import REPRESENTATIONS
+
 ROOT = Path(__file__).resolve().parents[1]
 ENOUGH = {"torch", "numpy", "safetensors", "tqdm"}
 IMPORTED_AS = {"scikit-learn": "sklearn", "ipython": "IPython", "pytest-cov": "pytest_cov"}
@@ -43,6 +45,13 @@ def test_a_model_is_trained_evaluated_and_saved_with_four_packages():
         "models.musicvae", "data.folk", "training.checkpoints", "evaluation.metrics", "data.ngram"
     )
     assert not complaint
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_a_representation_is_imported_where_there_is_no_midi(name):
+    own = REPRESENTATIONS[name]
+    module = own.partition(":")[0] if isinstance(own, str) else "mvae_lib.music.representation"
+    assert not import_on_a_training_machine(module.removeprefix("mvae_lib."))
 
 
 @pytest.mark.parametrize(("module", "package"), [("plots.charts", "matplotlib"), ("music.midi", "mido")])

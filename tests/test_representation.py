@@ -1,5 +1,7 @@
 """Representations: what the table holds, transposition for any number of tracks, and music made of tokens."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_representation import TOY
@@ -9,7 +11,7 @@ from mvae_lib.music import melody
 from mvae_lib.music.audio import synthesize
 from mvae_lib.music.melody import MAX_PITCH, MIN_PITCH, VOCABULARY, is_note_on, note_on, pitches
 from mvae_lib.music.midi import tokens_to_midi
-from mvae_lib.music.representation import MELODY, REPRESENTATIONS, Representation, get_representation
+from mvae_lib.music.representation import MELODY, REPRESENTATIONS, Representation, get_representation, is_shipped
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +29,43 @@ def test_an_unknown_name_lists_those_there_are(monkeypatch):
     assert get_representation("melody") is MELODY
     monkeypatch.setitem(REPRESENTATIONS, "toy", TOY)
     assert get_representation("toy") is TOY
-    with pytest.raises(ValueError, match="'drum'; there are: melody, toy"):
+    with pytest.raises(ValueError, match=r"'drum'; there are: melody.*, toy"):
         get_representation("drum")
+
+
+def test_a_line_of_text_names_what_is_imported_when_asked_for(tmp_path, monkeypatch):
+    """The file of a representation imports `music.representation`, which therefore cannot import that file."""
+    code = "from mvae_lib.music.representation import MELODY\nfrom dataclasses import replace\n"
+    (tmp_path / "bells_by_text.py").write_text(code + "BELLS = replace(MELODY, name='bells')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(REPRESENTATIONS, "bells", "bells_by_text:BELLS")
+    assert get_representation("bells").name == "bells"
+    assert get_representation("bells") is get_representation("bells")
+    assert is_shipped("melody") and not is_shipped("bells")  # which another process would not find
 
 
 def test_the_type_holds_all_classes():
     assert MELODY.dtype is np.uint8 and MELODY.vocab_sizes == (VOCABULARY,)
     drums = Representation("drums", (512,), ("drums",), None, None, None, (None,))
     assert np.iinfo(drums.dtype).max >= 511
+
+
+@pytest.mark.parametrize("tokens", [np.zeros(16, int), np.zeros((2, 16, 2), int), np.zeros((16, 3), int)])
+def test_what_is_no_window_of_several_tracks_is_not_made_music(tokens):
+    for make in (TOY.to_midi, TOY.synthesize):
+        with pytest.raises(ValueError, match=r"toy have the shape|one window of toy has the shape"):
+            make(tokens)
+
+
+def test_classes_that_a_track_does_not_have_are_not_made_music():
+    with pytest.raises(ValueError, match="drum has the classes 0 to 1, not 2 to 2"):
+        TOY.to_midi(np.full((16, 2), 2))
+
+
+@pytest.mark.parametrize(("field", "value"), [("pitched", None), ("programs", 14), ("track_names", "bells")])
+def test_what_is_told_of_each_track_is_a_tuple(field, value):
+    with pytest.raises(TypeError, match=f"{field} of the representation 'toy' is a tuple of one entry a track, not"):
+        replace(TOY, **{field: value})
 
 
 def test_each_track_needs_its_entries():

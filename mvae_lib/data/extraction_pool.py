@@ -18,7 +18,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from mvae_lib.music.representation import REPRESENTATIONS, SHIPPED, get_representation
+from mvae_lib.music.representation import get_representation, is_shipped
 
 _LENGTH = 8  # bytes of the number that says how many bytes come next
 
@@ -90,7 +90,7 @@ def extract_files(
     A representation that only this process knows is read by this process, too.
     """
     workers = min(workers, len(paths))
-    if workers <= 1 or SHIPPED.get(representation) is not REPRESENTATIONS.get(representation):
+    if workers <= 1 or not is_shipped(representation):
         for index, path in enumerate(paths):
             yield index, extract_file(path, representation, bars)
         return

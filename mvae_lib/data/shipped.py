@@ -19,7 +19,10 @@ def shipped_data(representation: str, bars: int, split: str) -> Dataset:
     FileNotFoundError for a damaged or missing file.
     """
     if representation not in SHIPPED:
-        raise ValueError(f"no data set of {representation} comes with the course (of these: {', '.join(SHIPPED)})")
+        raise ValueError(
+            f"no data set of {representation} comes with the course (of these: {', '.join(SHIPPED)}); "
+            "use MIDI files of your own"
+        )
     load, there_are = SHIPPED[representation]
     if bars not in there_are:
         raise ValueError(

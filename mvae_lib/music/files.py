@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mvae_lib.music.representation import SHIPPED, Windows, get_representation
+from mvae_lib.music.representation import Windows, get_representation, is_shipped
 
 MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 SCORE_SUFFIXES = (".musicxml", ".mxl", ".xml")
@@ -102,7 +102,8 @@ def list_file(path: str | Path, bars: int = 2, representation: str = "melody") -
         if found is None:
             raise
     tracks = {where.instrument: (where.name, "") for where in found.sources}
-    if get_representation(representation) is SHIPPED.get(representation) and not _is_score(path):
+    one_track = len(get_representation(representation).vocab_sizes) == 1  # a window of several is of no single one
+    if one_track and is_shipped(representation) and not _is_score(path):
         tracks = _midi_tracks(path)
     rows = [("track", "name", "notes", f"windows of {bars} bars, by the bar at which they begin")]
     for index, (name, notes) in sorted(tracks.items()):

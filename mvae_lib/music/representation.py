@@ -4,7 +4,8 @@
     found = representation.from_midi("tune.mid", bars=2)       # found.tokens, found.sources, found.reasons
     representation.to_midi(found.tokens[0], tempo=100)
 
-Another kind of music is one file in this package, which makes a `Representation`, and one line in REPRESENTATIONS.
+Another kind of music is one file in this package, which makes a `Representation`, and one line in REPRESENTATIONS,
+which names it in text, as in "drums": "mvae_lib.music.drums:DRUMS", because that file imports this one.
 
 Chapter: 01.
 """
@@ -12,6 +13,7 @@ Chapter: 01.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -27,7 +29,9 @@ class Windows(Protocol):
     """What `from_midi` returns, as `mvae_lib.music.extraction.Extraction` does."""
 
     tokens: np.ndarray  # [windows, steps], or [windows, steps, tracks]
-    sources: Sequence[Any]  # of each window, with .instrument (counted from 0), .name and .bar (counted from 1)
+    # Of each window: .instrument, which plays its first track (what a track of the file plays on one channel, counted
+    # from 0), .name, and .bar of the file at which it begins, counted from 1.
+    sources: Sequence[Any]
     reasons: Sequence[Any]  # why parts of the file gave no window: with .kind, .notes and .text, or sentences
 
 
@@ -36,9 +40,10 @@ class Representation:
     """One kind of music as tokens: `[steps]` for one track, `[steps, tracks]` for several.
 
     `from_midi(music, bars)` takes a path or a PrettyMIDI object and raises ValueError, with the name of the file and
-    the reasons, where it finds no window. `to_notes(tokens)` gives the notes of each track of one window, in steps; all
-    output (MIDI, sound, piano rolls) is made of them. `is_onset(tokens)` is True where a note begins:
-    any number of windows in, the same shape out. `pitched` has, for each track, the lowest and the highest class that
+    the reasons, where it finds no window. It imports `music.midi` when it is called, because a machine that only trains
+    has no packages for MIDI. `to_notes(tokens)` gives the notes of each track of one window, in steps; all that the
+    players show and play, MIDI files and sound are made of them. `is_onset(tokens)` is True where a note begins: any
+    number of windows in, the same shape out. `pitched` has, for each track, the lowest and the highest class that
     a transposition moves, or None. `version` changes whenever `from_midi` gives other windows than before.
     """
 
@@ -55,6 +60,10 @@ class Representation:
     from_score: Callable[..., Windows] | None = None  # as `from_midi`, from a MusicXML file; None: scores are not read
 
     def __post_init__(self):
+        for field in ("vocab_sizes", "track_names", "pitched", "programs"):
+            if not isinstance(getattr(self, field), tuple | list):
+                wrong = f"not {getattr(self, field)!r}"
+                raise TypeError(f"{field} of the representation {self.name!r} is a tuple of one entry a track, {wrong}")
         tracks = len(self.vocab_sizes)
         if not tracks or {len(self.track_names), len(self.pitched), len(self.programs) or tracks} != {tracks}:
             raise ValueError(
@@ -148,7 +157,12 @@ class Representation:
 
     def _in_16ths(self, tokens: np.ndarray) -> list[list[Note]]:
         scale = melody.STEPS_PER_BAR / self.steps_per_bar
-        tracks = self.to_notes(np.asarray(tokens))
+        tokens = np.asarray(tokens)
+        axes = ["steps"] + ([f"{len(self.vocab_sizes)} tracks"] if len(self.vocab_sizes) > 1 else [])
+        if tokens.ndim != len(axes):
+            raise ValueError(f"one window of {self.name} has the shape [{', '.join(axes)}], not {list(tokens.shape)}")
+        self.check(tokens[None])
+        tracks = self.to_notes(tokens)
         if scale == 1:
             return [list(track) for track in tracks]
         return [[Note(note.pitch, note.start * scale, note.end * scale) for note in track] for track in tracks]
@@ -158,7 +172,16 @@ def get_representation(name: str) -> Representation:
     """The representation of that name. Raises ValueError that lists the names there are."""
     if name not in REPRESENTATIONS:
         raise ValueError(f"no representation is called {name!r}; there are: {', '.join(REPRESENTATIONS)}")
-    return REPRESENTATIONS[name]
+    found = REPRESENTATIONS[name]
+    if isinstance(found, str):
+        module, _, variable = found.partition(":")
+        found = getattr(import_module(module), variable)
+    return found
+
+
+def is_shipped(name: str) -> bool:
+    """Whether each process that imports this library finds the same representation under this name."""
+    return name in _SHIPPED and REPRESENTATIONS.get(name) is _SHIPPED[name]
 
 
 def _melodies_from_midi(music: Any, bars: int = 2, **options: Any) -> Windows:
@@ -183,5 +206,7 @@ MELODY = Representation(
     pitched=melody.PITCHED,
     from_score=_melodies_from_score,
 )
-REPRESENTATIONS = {"melody": MELODY}
-SHIPPED = dict(REPRESENTATIONS)  # what another process finds here, too
+REPRESENTATIONS: dict[str, Representation | str] = {  # or "module:VARIABLE", which is imported when it is asked for
+    "melody": MELODY,
+}
+_SHIPPED = dict(REPRESENTATIONS)  # what another process finds here, too
