@@ -249,13 +249,6 @@ def test_a_bar_of_a_wrong_length_does_not_move_the_bars_behind_it(tmp_path):
     assert all(tokens_to_notes(row)[0].start == 0 for row in found.tokens)
 
 
-def test_what_music21_cannot_read_of_a_file_is_a_reason(tmp_path):
-    bad = measure(2, "C D E F").replace("<duration>2", "<duration>x", 1)
-    path = musicxml(tmp_path / "part.musicxml", measure(1, "C D E F", attributes()), bad)
-    found = read_musicxml(path, bars=1)
-    assert pitches_of(found.tokens[0]) == [60, 62, 64, 65] and "cannot read" in found.reasons[0]
-
-
 def test_a_compressed_file_is_unpacked(tmp_path):
     inside = musicxml(tmp_path / "inside.xml", measure(1, "D E F# G", attributes(transpose=-2)))
     with zipfile.ZipFile(tmp_path / "tune.mxl", "w", zipfile.ZIP_DEFLATED) as archive:
