@@ -1,6 +1,7 @@
 """Reading one melody out of a file, writing one, and names that are fit to be shown."""
 
 import numpy as np
+import pretty_midi
 import pytest
 import torch
 from midi_folders import CUT_SHORT, tunes
@@ -87,3 +88,12 @@ def test_ranges_of_bars():
     assert bar_ranges([3, 1, 2, 7, 2]) == "bars 1 to 3, 7"
     assert bar_ranges([4]) == "bar 4"
     assert bar_ranges(list(range(1, 40, 2))).endswith("and 14 more ranges")
+
+
+def test_a_metre_can_be_assumed_where_that_of_the_file_is_wrong(tmp_path, tune):
+    music = tokens_to_midi(tune)
+    music.time_signature_changes = [pretty_midi.TimeSignature(3, 4, 0.0)]
+    music.write(str(tmp_path / "waltz.mid"))
+    with pytest.raises(ValueError, match="3/4"):
+        read_melody(tmp_path / "waltz.mid")
+    assert np.array_equal(read_melody(tmp_path / "waltz.mid", bars=4, assume_metre="4/4"), tune)

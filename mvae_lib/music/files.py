@@ -22,28 +22,38 @@ _LONGEST_NAME = 40
 _RANGES = 6  # of bars that a message spells out
 
 
-def read_windows(path: str | Path, bars: int = 2, representation: str = "melody") -> Windows:
+def read_windows(
+    path: str | Path, bars: int = 2, representation: str = "melody", assume_metre: str | None = None
+) -> Windows:
     """All windows of `bars` bars in a file, with where each comes from and why parts of the file gave none.
 
     Raises ValueError, naming the file and the reason, where it holds none or cannot be read.
     """
     kind = get_representation(representation)
     if not _is_score(path):
-        return kind.from_midi(path, bars)
+        options = {} if assume_metre is None else {"assume_metre": assume_metre}
+        return kind.from_midi(path, bars, **options)
     if kind.from_score is None:
         raise ValueError(f"{path}: a score cannot be read as {kind.name}; export it as MIDI from a notation program")
     return kind.from_score(path, bars)
 
 
-def read_melody(path: str | Path, bars: int = 2, track: int | None = None, bar: int | None = None) -> np.ndarray:
+def read_melody(
+    path: str | Path,
+    bars: int = 2,
+    track: int | None = None,
+    bar: int | None = None,
+    assume_metre: str | None = None,
+) -> np.ndarray:
     """One melody of a MIDI or MusicXML file: tokens `[steps]` of `bars` bars, the first window or the one chosen.
 
     `track` counts the tracks with notes from 0, `bar` the bars of the file from 1, both as `list_file` shows them.
+    `assume_metre`, such as "4/4", stands in place of the metres of a MIDI file whose own are wrong.
     Raises ValueError, naming the file and the reason, where there is no such window.
 
     Chapter: 00.
     """
-    found = read_windows(path, bars)
+    found = read_windows(path, bars, assume_metre=assume_metre)
     return found.tokens[choose_window(found, path, bars, track, bar)]
 
 
