@@ -587,8 +587,7 @@ def test_a_checkpoint_of_the_first_format_is_read_under_todays_names(tmp_path):
         model = data["configuration"]["model"]
         for new, first in keys.items():
             model[first] = model.pop(new)
-        for later in ("representation", "chrono_init"):
-            del model[later]
+        del model["representation"]
         for later in ("curriculum", "cooldown"):
             del data["configuration"]["training"][later]
 

@@ -40,7 +40,6 @@ class ModelConfig:
     per_step_z: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     per_bar_z: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding
     scaled_init: bool = False  # ours: larger initial weights, several times as fast in the first minutes
-    chrono_init: bool = False  # ours: forget gates start at time scales up to the sequence's length
 
     def __post_init__(self):
         may_be_zero = ("control", "conductor_units", "conductor_layers")
@@ -160,7 +159,7 @@ def from_dict(data: dict[str, Any], model: type = ModelConfig) -> Configuration:
 
 
 # Added since the first checkpoints were written: where one of these is missing, its default is meant.
-_LATER_KEYS = frozenset({"representation", "chrono_init", "curriculum", "cooldown"})
+_LATER_KEYS = frozenset({"representation", "curriculum", "cooldown"})
 
 _TRIO = (VOCABULARY, VOCABULARY, DRUM_VOCABULARY)  # melody, bass, drums
 _BIG_2BAR = {"z_size": 512, "encoder_units": 2048, "decoder_units": 2048, "decoder_layers": 3}

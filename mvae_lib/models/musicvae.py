@@ -26,7 +26,7 @@ from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
 from mvae_lib.models.generate import Sampler, generate, scheduled_sampling
 from mvae_lib.models.latent_model import LatentModel, Output
-from mvae_lib.models.lstm import FORGET_BIAS, LSTM, linear
+from mvae_lib.models.lstm import LSTM, linear
 from mvae_lib.models.posterior import Posterior
 from mvae_lib.models.recurrence import read_tokens
 from mvae_lib.models.tracks import DRUM_CLASSES, drum_bits, with_control
@@ -90,8 +90,6 @@ class MusicVAE(LatentModel):
         self.decoder = (HierarchicalDecoder if config.hierarchical else FlatDecoder)(config, generator)
         if config.scaled_init:
             scale_initial_weights(self, generator)
-        if config.chrono_init:
-            initialize_by_time_scale(self, generator)
 
     def forward(
         self,
@@ -151,28 +149,6 @@ def scale_initial_weights(model: MusicVAE, generator: torch.Generator | None) ->
     for layer in (model.encoder.mu, *starts):
         nn.init.xavier_uniform_(layer.weight, generator=generator)
     nn.init.constant_(model.encoder.sigma.bias, math.log(math.expm1(math.exp(-1))))  # softplus of it is 1 / e
-
-
-@torch.no_grad()
-def initialize_by_time_scale(model: MusicVAE, generator: torch.Generator | None) -> None:
-    """Forget gates that start at time scales up to the length that an LSTM runs over, and input gates to match.
-
-    The reference's forget bias of 1 halves a cell's content every 2 steps. Ours here, not MusicVAE's: b_f = log(u - 1)
-    with u uniform on (2, length), b_i = -b_f. Source: Tallec and Ollivier 2018, Can Recurrent Neural Networks Warp
-    Time?, section 3.
-    """
-    config, decoder = model.config, model.decoder
-    lstms = [(model.encoder.lstm, config.steps_per_bar if config.bar_encoder else config.steps)]
-    if config.hierarchical:
-        lstms += [(decoder.conductor, config.bars), *((core.lstm, config.steps_per_bar) for core in decoder.cores)]
-    else:
-        lstms += [(decoder.lstm, config.steps)]
-    for lstm, length in lstms:
-        units = lstm.hidden_size
-        for name, bias in lstm.named_parameters():
-            if name.startswith("bias_hh"):
-                forget = torch.empty(units).uniform_(1, length - 1, generator=generator).log()
-                bias[:units], bias[units : 2 * units] = -forget, forget - FORGET_BIAS
 
 
 def count_parameters(model: nn.Module) -> int:
