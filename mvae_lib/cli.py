@@ -35,6 +35,7 @@ from mvae_lib.training.storage import FACTS
 
 __all__ = ["CheckpointError", "CommandError", "evaluate", "info", "interpolate", "reconstruct", "sample", "train"]
 
+_LONGEST_STEM = 150  # bytes of a file's name that the names of what is made of it keep; most systems end at 255
 _BATCH = 512  # windows decoded together: larger batches are hardly faster, and memory stays bounded
 _MAX_SOURCES = 8  # columns of an evaluation
 
@@ -142,7 +143,8 @@ def reconstruct(
     tokens = found.tokens[chosen]
     options = {"temperature": temperature, "top_p": top_p, "generator": torch.Generator().manual_seed(seed)}
     decoded = model.reconstruct(tokens, **options).numpy()
-    stems = _numbered(file.stem, len(chosen))
+    name = file.stem.encode()[:_LONGEST_STEM].decode(errors="ignore")
+    stems = _numbered(name, len(chosen))
     _write(tokens, [f"{stem}-original" for stem in stems], kind, out, wav)
     _write(decoded, [f"{stem}-reconstruction" for stem in stems], kind, out, wav)
     for reason in sentences(found):

@@ -597,3 +597,11 @@ def test_a_process_says_one_line_and_leaves_with_2(checkpoint):
     assert result.returncode == 2
     assert result.stdout == ""
     assert re.fullmatch(r"python -m mvae_lib reconstruct: error: bad.mid: .*3/4.*\n", result.stderr)
+
+
+def test_a_file_of_a_very_long_name_gives_files_of_names_that_a_system_takes(checkpoint, capsys):
+    name = "长" * 70 + "x" * 20  # 230 bytes
+    write_midi(tokens_to_midi(TUNE), Path(f"{name}.mid"))
+    run("reconstruct", checkpoint, f"{name}.mid", "--out", "out")
+    written = sorted(path.name for path in Path("out").iterdir())
+    assert len(written) % 2 == 0 and all(file.startswith("长" * 50 + "-") for file in written)
