@@ -538,7 +538,7 @@ def test_a_state_of_the_random_numbers_that_is_all_zeros_is_refused(folder):
     tensors = safetensors.torch.load(file_of(folder, "run").read_bytes())
     tensors["generator"] = torch.zeros_like(tensors["generator"])
     put(folder, "run", safetensors.torch.save(tensors))
-    refused(folder, "state of the random numbers")
+    refused(folder, "state of the random number generator")
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_it_and_says_so(folder, monkeypatch):

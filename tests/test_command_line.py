@@ -354,7 +354,7 @@ def test_bars_have_as_many_steps_as_the_music_has(monkeypatch, capsys):
     told = capsys.readouterr()
     assert "60 windows of 2 bars" in told.err and "update 20: loss" in told.out
     assert load_model("mine").config.steps == 16
-    run("evaluate", "mine", "--data", "bells", "--draws", 1)
+    run("evaluate", "mine", "--data", "bells", "--samples", 1)
     assert "windows of 16 steps" in capsys.readouterr().out
     run("info", "mine", "--json")
     assert json.loads(capsys.readouterr().out)["bars"] == 2
