@@ -9,6 +9,7 @@ Chapter: 07. Source: PyTorch's documentation of `torch.cuda.CUDAGraph`.
 import torch
 from torch import Tensor
 
+from mvae_lib.models.generate import greedy
 from mvae_lib.models.musicvae import MusicVAE
 
 _WARM_UPS = 3  # libraries choose their kernels in the first calls, which must not be recorded
@@ -27,7 +28,7 @@ class GraphedDecoder:
         if weight.device.type != "cuda":
             raise ValueError(f"a CUDA graph needs a model on a CUDA device, and this one is on {weight.device}")
         self.z = torch.zeros(sequences, model.config.z_size, dtype=weight.dtype, device=weight.device)
-        self.graph = torch.cuda.CUDAGraph()
+        self.graph, steps = torch.cuda.CUDAGraph(), model.config.steps if steps is None else steps
         dtype, enabled = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
         # Weights that autocast has kept from outside would be missing from the recording: so it keeps none.
         with torch.no_grad(), torch.cuda.device(weight.device), torch.autocast("cuda", dtype, enabled, False):
@@ -35,10 +36,10 @@ class GraphedDecoder:
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(_WARM_UPS):
-                    model.decode(self.z, steps=steps)
+                    model.generate(self.z, greedy, steps)
             torch.cuda.current_stream().wait_stream(side)
             with torch.cuda.graph(self.graph):
-                self.tokens = model.decode(self.z, steps=steps)
+                self.tokens = model.generate(self.z, greedy, steps)
 
     def __call__(self, z: Tensor) -> Tensor:
         """z `[sequences, z]` -> tokens, as `MusicVAE.decode`. Raises ValueError for another number of sequences."""
