@@ -1,6 +1,7 @@
 """Checkpoints: a killed run ends at the very weights of an unbroken one, and what is damaged or foreign is refused.
 
-As a program (`python test_checkpoints.py FOLDER STOP_AT`), this file is the run that the tests kill.
+As a program (`python test_checkpoints.py FOLDER STOP_AT`), this file is the run that the tests kill; with `pretrain` as
+a third argument, the training of a shipped model on a tiny scale.
 """
 
 import errno
@@ -38,6 +39,7 @@ from mvae_lib.training.checkpoints import (
     save_model,
 )
 from mvae_lib.training.loop import TrainingRun, start_run, train
+from tools import pretrain
 
 CONFIGURATION = Configuration(
     "tiny",
@@ -133,6 +135,57 @@ def test_a_run_that_is_killed_again_and_again_ends_bit_for_bit_like_one_that_is_
     advance(run)
     assert run.update == 12
     assert_same_weights(run.model, unbroken.model)
+
+
+CURRICULUM = Configuration(
+    "tiny",
+    replace(CONFIGURATION.model, steps=64),
+    TrainingConfig(
+        updates=24, batch=2, curriculum=((1, 8), (2, 8)), cooldown=0.25, free_bits=8.0, beta_rate=0.9, transposition=5
+    ),
+)
+LONG_TOKENS = np.concatenate([TOKENS] * 4, 1)
+
+
+def pretrain_until(folder: Path, stop_at: int) -> list[dict]:
+    """Train like `make train-NAME`, with a checkpoint after each update, and stand still after that of `stop_at`."""
+    torch.set_num_threads(1)
+    original = save_checkpoint
+
+    def save_and_stand_still(to, run, *rest):
+        original(to, run, *rest)
+        if run.update == stop_at:
+            print("standing still", flush=True)
+            time.sleep(600)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrain, "SAVE_SECONDS", -1.0)
+        patch.setattr(pretrain, "MEASUREMENTS", 4)
+        patch.setattr(pretrain.checkpoints, "save_checkpoint", save_and_stand_still)
+        return pretrain.train(CURRICULUM, LONG_TOKENS, LONG_TOKENS[:5], folder)
+
+
+def test_a_curriculum_that_is_killed_within_a_stage_ends_bit_for_bit_like_one_that_is_not(tmp_path):
+    unbroken = pretrain_until(tmp_path / "unbroken", 0)
+    measured = [(point["update"], point["bars"]) for point in unbroken]
+    assert measured == [(6, 1), (8, 1), (12, 2), (16, 2), (18, 4), (24, 4)]
+    for stop_at in (11, 20):  # within the second and the last stage, between two measurements
+        child = [sys.executable, __file__, str(tmp_path / "killed"), str(stop_at), "pretrain"]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        with subprocess.Popen(child, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            lines = iter(process.stdout.readline, "")
+            assert "standing still\n" in lines
+            process.kill()
+        assert read_metadata(tmp_path / "killed" / "run").update == stop_at
+    assert pretrain_until(tmp_path / "killed", 0) == unbroken
+    for part in ("run", "best", "before_cooldown"):
+        facts, others = (read_metadata(tmp_path / way / part) for way in ("killed", "unbroken"))
+        assert facts.update == others.update
+        weights = (load_model(tmp_path / way / part) for way in ("killed", "unbroken"))
+        assert_same_weights(*weights)
+    assert read_metadata(tmp_path / "killed" / "before_cooldown").update == 18
+    best = min(unbroken[-2:], key=lambda point: point["validation"]["loss"])
+    assert read_metadata(tmp_path / "killed" / "best").update == best["update"], "chosen among whole windows only"
 
 
 class Killed(BaseException):
@@ -481,10 +534,6 @@ def test_another_configuration_than_asked_for_is_refused_and_the_difference_name
         load_model(folder, configuration=asked)
 
 
-if __name__ == "__main__":
-    run_until_stopped(Path(sys.argv[1]), int(sys.argv[2]))
-
-
 # ---- what a damaged machine or a damaged run may leave
 
 
@@ -597,3 +646,7 @@ def test_a_checkpoint_of_the_first_format_is_read_under_todays_names(tmp_path):
     advance(run)
     advance(again)
     assert_same_weights(again.model, run.model)
+
+
+if __name__ == "__main__":
+    (pretrain_until if sys.argv[3:] == ["pretrain"] else run_until_stopped)(Path(sys.argv[1]), int(sys.argv[2]))

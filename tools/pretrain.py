@@ -2,11 +2,13 @@
 
     python tools/pretrain.py mel_2bar              # the exact command of `make train-mel_2bar`
 
-The name alone decides what is trained: sizes, objective, number of updates and learning rate are in
-`mvae_lib/models/config.py`, under that name. Every `EVERY` updates the whole validation split is measured and the run
-is saved in `build/pretrained/NAME`; an interrupted run resumes from there when the command is given again. At the
-end the weights with the lowest validation loss go to `mvae_lib/pretrained/NAME` in float16, with a card of what they
-do.
+Nothing but the name decides what is trained: sizes, objective, number of updates and learning rate stand in
+`mvae_lib/models/config.py`, under that name. `MEASUREMENTS` times in the run, and at the end of each stage of a
+curriculum, the whole validation split is measured, in windows as long as those of the stage. Every `SAVE_SECONDS` the
+run is saved in `build/pretrained/NAME`; a run that was cut off goes on from there, bit for bit, when the command is
+given again. Just before a cooldown begins, the run is also saved beside it, in `before_cooldown`, so that it can be made
+longer. At the end the weights with the lowest validation loss, of those measured on whole windows, go to
+`mvae_lib/pretrained/NAME` in float16, with a card of what they do.
 """
 
 import argparse
@@ -27,75 +29,113 @@ sys.path.insert(0, str(ROOT))
 
 from mvae_lib import evaluation, training  # noqa: E402
 from mvae_lib._files import write_whole  # noqa: E402
-from mvae_lib.data.folk import MelodyDataset, folk_melodies  # noqa: E402
+from mvae_lib.data.folk import folk_melodies  # noqa: E402
 from mvae_lib.evaluation import report  # noqa: E402
-from mvae_lib.models.config import TrainingConfig, get_config  # noqa: E402
+from mvae_lib.models.config import Configuration, TrainingConfig, get_config  # noqa: E402
 from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
-from mvae_lib.models.posterior import reparameterize  # noqa: E402
+from mvae_lib.music.melody import STEPS_PER_BAR  # noqa: E402
 from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
-from mvae_lib.training import checkpoints  # noqa: E402
-from mvae_lib.training.objectives import BITS_PER_NAT, gaussian_kl, musicvae_loss, reconstruction  # noqa: E402
+from mvae_lib.training import checkpoints, schedules  # noqa: E402
+from mvae_lib.training.loop import cut_windows, first_steps  # noqa: E402
+from mvae_lib.training.objectives import BITS_PER_NAT, musicvae_loss, reconstruction  # noqa: E402
 
 SEED = 0
-EVERY = 250  # updates between two measurements, each on the whole validation split
+MEASUREMENTS = 40  # in a run, each on the whole validation split
+SAVE_SECONDS = 180.0  # what a cut-off loses at most; saving does not change what is computed
 BATCH = 256
 SAMPLE = 256  # windows of the test split that `tests/test_pretrained.py` measures again
 LICENCE = "MIT, like the code; the tunes it has learned from are in the public domain (datasets/folk_melodies)"
 
 
 @torch.no_grad()
-def measure(model: MusicVAE, data: MelodyDataset, config: TrainingConfig) -> dict[str, float]:
-    """The loss that training minimizes (at its final beta), its parts, and free-running accuracy from mu."""
+def measure(model: MusicVAE, tokens: np.ndarray, config: TrainingConfig, free_bits: float) -> dict:
+    """The loss that training minimizes (at its final beta), its parts, and accuracy from mu of windows `[n, steps]`."""
     model.eval()
-    generator, sums, decoded = torch.Generator().manual_seed(SEED), np.zeros(3), []
-    for rows in torch.from_numpy(data.tokens).split(BATCH):
-        posterior = model.encode(rows)
-        distortion = reconstruction(model.logits(reparameterize(posterior, generator), rows), rows)
-        rate = gaussian_kl(*posterior)
-        loss = musicvae_loss(distortion, rate, config.max_beta, config.free_bits)
+    generator, sums, decoded, forced = torch.Generator().manual_seed(SEED), np.zeros(3), [], []
+    for rows in torch.from_numpy(tokens).split(BATCH):
+        posterior = model.posterior(rows)  # of windows of any number of bars
+        distortion = reconstruction(model.logits(posterior.sample(generator), rows), rows)
+        rate = posterior.kl()
+        loss = musicvae_loss(distortion, rate, config.max_beta, free_bits)
         sums += [float(part.double().sum()) for part in (loss, distortion, rate)]
+        forced.append(model.logits(posterior.mu, rows).argmax(-1))
         decoded.append(model.decode(posterior.mu, steps=rows.shape[1]))
-    loss, distortion, rate = sums / len(data)
-    share = evaluation.accuracy(torch.cat(decoded).numpy(), data.tokens)
+    loss, distortion, rate = sums / len(tokens)
+    free, forced = torch.cat(decoded).numpy(), torch.cat(forced).numpy()
+    share, by_bar = evaluation.accuracy(free, tokens), []
+    for first in range(0, tokens.shape[1], STEPS_PER_BAR):
+        bar = slice(first, first + STEPS_PER_BAR)
+        by_bar.append(round(evaluation.onset_accuracy(free[:, bar], tokens[:, bar]), 4))
     figures = {"loss": loss, "distortion": distortion, "rate": rate, "step": share.step, "onset": share.onset}
-    return {name: round(value, 4) for name, value in figures.items()}
+    figures |= {"onset_teacher_forced": evaluation.onset_accuracy(forced, tokens)}
+    return {name: round(value, 4) for name, value in figures.items()} | {"onset_by_bar": by_bar}
 
 
-def train(name: str, folder: Path) -> list[dict]:
+def stage_of(configuration: Configuration, update: int) -> int:
+    """Bars of the windows of an update, counted from 1."""
+    return schedules.curriculum_stage(update - 1, configuration.training.curriculum, configuration.model.bars)[0]
+
+
+def validation_windows(tokens: np.ndarray, bars: int) -> np.ndarray:
+    """Windows `[n, bars * steps per bar]`, one out of each whole one, cut at random but the same at each call."""
+    generator, steps, windows = torch.Generator().manual_seed(SEED), bars * STEPS_PER_BAR, torch.from_numpy(tokens)
+    return cut_windows(windows, first_steps(windows, steps, STEPS_PER_BAR, generator) + torch.arange(steps)).numpy()
+
+
+def train(configuration: Configuration, learned_from: np.ndarray, held_out: np.ndarray, folder: Path) -> list[dict]:
     """The curve: one entry for each measurement, held-out figures beside those of the updates since the last one."""
-    configuration = get_config(name)
-    config, bars = configuration.training, configuration.model.bars
-    learned_from, held_out = folk_melodies(bars, "train"), folk_melodies(bars, "validation")
+    config, whole = configuration.training, configuration.model.bars
     if (folder / "run").exists():
-        run = checkpoints.resume(folder / "run", learned_from.tokens, configuration=configuration)
-        metrics = checkpoints.read_metadata(folder / "run").metrics
-        curve, seconds = list(metrics["curve"]), metrics["seconds"]
+        run = checkpoints.resume(folder / "run", learned_from, configuration=configuration)
+        metrics = dict(checkpoints.read_metadata(folder / "run").metrics)
     else:
         model = MusicVAE(configuration.model, torch.Generator().manual_seed(SEED))
-        run, curve, seconds = training.start_run(model, learned_from.tokens, config, SEED), [], 0.0
-    since, began = [], time.monotonic()
+        run = training.start_run(model, learned_from, config, SEED)
+        metrics = {"curve": [], "since": [0, 0.0, 0.0], "seconds": 0.0}
+    every = max(1, config.updates // MEASUREMENTS)
+    cooldown_begins = config.updates - int(config.updates * config.cooldown)
+    curve, since, began = metrics["curve"], np.array(metrics["since"]), time.monotonic()
+
+    def save(to: Path) -> None:
+        nonlocal began
+        metrics["seconds"] += time.monotonic() - began
+        metrics["since"], began = since.tolist(), time.monotonic()
+        checkpoints.save_checkpoint(to, run, configuration.name, metrics)
+
     for record in training.train(run, show_progress=sys.stderr.isatty()):
-        since.append((record.metrics["distortion"], record.metrics["rate"]))
-        if record.update % EVERY and record.update != config.updates:
-            continue
-        distortion, rate = np.mean(since, 0)
-        point = {"update": record.update, "train": {"distortion": round(distortion, 4), "rate": round(rate, 4)}}
-        point |= {"validation": measure(run.model, held_out, config), "dropped": record.dropped}
-        curve.append(point)
-        since, seconds, began = [], seconds + time.monotonic() - began, time.monotonic()
-        metrics = {"curve": curve, "seconds": round(seconds)}
-        if point is min(curve, key=lambda item: item["validation"]["loss"]):
-            facts = checkpoints.CheckpointMetadata(configuration, record.update, SEED, run.data_sha256)
-            checkpoints.save_model(folder / "best", run.model, facts)
-        checkpoints.save_checkpoint(folder / "run", run, name, metrics)
-        tqdm.write(json.dumps(point))
+        bars, update = stage_of(configuration, record.update), record.update
+        since += (1, record.metrics["distortion"], record.metrics["rate"])
+        last_of_stage = update == config.updates or stage_of(configuration, update + 1) != bars
+        if last_of_stage or update % every == 0:
+            distortion, rate = since[1:] / since[0]
+            windows, free_bits = validation_windows(held_out, bars), config.free_bits * bars / whole
+            curve.append(
+                {
+                    "update": update,
+                    "bars": bars,
+                    "train": {"distortion": round(distortion, 4), "rate": round(rate, 4)},
+                    "validation": measure(run.model, windows, config, free_bits),
+                    "dropped": record.dropped,
+                }
+            )
+            since[:] = 0
+            at_full_length = [point for point in curve if point["bars"] == whole]
+            if bars == whole and curve[-1] is min(at_full_length, key=lambda point: point["validation"]["loss"]):
+                facts = checkpoints.CheckpointMetadata(configuration, update, SEED, run.data_sha256)
+                checkpoints.save_model(folder / "best", run.model, facts)
+            save(folder / "run")
+            tqdm.write(json.dumps(curve[-1]))
+        elif time.monotonic() - began > SAVE_SECONDS:
+            save(folder / "run")
+        if config.cooldown and update == cooldown_begins:
+            save(folder / "before_cooldown")
     return curve
 
 
 def ship(name: str, folder: Path) -> None:
     """The best weights in float16 and their card, whole or not at all."""
     metrics, facts = checkpoints.read_metadata(folder / "run").metrics, checkpoints.read_metadata(folder / "best")
-    bars = facts.configuration.model.bars
+    bars, config = facts.configuration.model.bars, facts.configuration.training
     test, baselines = folk_melodies(bars, "test"), evaluation.fit_baselines(folk_melodies(bars, "train"))
     shipped = FOLDER / name
     exact = checkpoints.load_model(folder / "best")
@@ -111,7 +151,7 @@ def ship(name: str, folder: Path) -> None:
         "parameters": count_parameters(exact),
         "update": facts.update,
         "updates": facts.configuration.training.updates,
-        "chosen_by": "the lowest loss on the validation split, measured on all of it",
+        "chosen_by": "the lowest loss on the validation split, measured on all of it, at full length",
         "seed": SEED,
         "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), one of them used",
         "minutes": round(metrics["seconds"] / 60, 1),
@@ -124,7 +164,7 @@ def ship(name: str, folder: Path) -> None:
             "elbo_nats": round(single.elbo_nats - half.elbo_nats, 5),
         },
         "curve": metrics["curve"],
-        "sample": measure(checkpoints.load_model(shipped), test.sample(SAMPLE, SEED), facts.configuration.training),
+        "sample": measure(checkpoints.load_model(shipped), test.sample(SAMPLE, SEED).tokens, config, config.free_bits),
         "test": asdict(results[0]),
     }
     write_whole(shipped / CARD, (json.dumps(card, indent=1) + "\n").encode("utf-8"))
@@ -136,12 +176,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=NAMES)
     name = parser.parse_args().name
-    torch.set_num_threads(
-        1
-    )  # a run of hours should leave a core to its owner; and one thread computes the same anywhere
+    torch.set_num_threads(1)  # a run of hours should leave a core to its owner; one thread computes the same anywhere
     torch.set_flush_denormal(True)
     folder = ROOT / "build" / "pretrained" / name
-    train(name, folder)
+    configuration = get_config(name)
+    bars = configuration.model.bars
+    train(configuration, folk_melodies(bars, "train").tokens, folk_melodies(bars, "validation").tokens, folder)
     ship(name, folder)
 
 
