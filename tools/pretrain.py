@@ -6,8 +6,8 @@ Nothing but the name decides what is trained: sizes, objective, number of update
 `mvae_lib/models/config.py`, under that name. `MEASUREMENTS` times in the run, and at the end of each stage of a
 curriculum, the whole validation split is measured, in windows as long as those of the stage. Every `SAVE_SECONDS` the
 run is saved in `build/pretrained/NAME`; a run that was cut off goes on from there, bit for bit, when the command is
-given again. Just before a cooldown begins, the run is also saved beside it, in `before_cooldown`, so that it can be made
-longer. At the end the weights with the lowest validation loss, of those measured on whole windows, go to
+given again. Just before a cooldown begins, the run is also saved beside it, in `before_cooldown`, so that it can be
+made longer. At the end the weights with the lowest validation loss, of those measured on whole windows, go to
 `mvae_lib/pretrained/NAME` in float16, with a card of what they do.
 """
 
