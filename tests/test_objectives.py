@@ -43,6 +43,9 @@ def test_reconstruction_is_minus_the_log_likelihood(generator):
     tokens = torch.randint(90, (3, 8), generator=generator)
     expected = -Categorical(logits=logits).log_prob(tokens)
     torch.testing.assert_close(reconstruction(logits, tokens.to(torch.uint8)), expected.sum(1))
+    valid = torch.arange(8) < torch.tensor([[8], [5], [0]])
+    nats = reconstruction(logits, tokens, valid=valid)
+    torch.testing.assert_close(nats, torch.stack([expected[0].sum(), expected[1, :5].sum(), torch.tensor(0.0)]))
 
 
 def test_reconstruction_sums_the_tracks_of_a_trio(generator):

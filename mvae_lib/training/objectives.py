@@ -29,16 +29,19 @@ BITS_PER_NAT = 1 / math.log(2)
 _PAIRS_AT_ONCE = 2**24  # numbers held at a time in `decompose_kl`: 64 MiB
 
 
-def reconstruction(logits: Tensor, tokens: Tensor, vocab_sizes: Sequence[int] | None = None) -> Tensor:
+def reconstruction(
+    logits: Tensor, tokens: Tensor, vocab_sizes: Sequence[int] | None = None, valid: Tensor | None = None
+) -> Tensor:
     """-log p(x | z): cross-entropies summed over the steps, and over the tracks. `[batch]`.
 
     `logits` `[batch, steps, classes]`; `tokens` `[batch, steps]`, or `[batch, steps, tracks]` with several
-    `vocab_sizes` (None: one track).
+    `vocab_sizes` (None: one track); `valid` `[batch, steps]` is True at the steps that count (None: all), as where notes
+    are missing and the others are to be explained.
     """
     vocab_sizes = vocab_sizes or (logits.shape[-1],)
     tracks = zip(logits.split(tuple(vocab_sizes), -1), split_tracks(tokens, vocab_sizes), strict=True)
     nats = sum(_cross_entropies(part, track) for part, track in tracks)
-    return nats.sum(-1)
+    return (nats if valid is None else nats * valid).sum(-1)
 
 
 def _cross_entropies(logits: Tensor, tokens: Tensor) -> Tensor:
