@@ -35,8 +35,8 @@ def reconstruction(
     """-log p(x | z): cross-entropies summed over the steps, and over the tracks. `[batch]`.
 
     `logits` `[batch, steps, classes]`; `tokens` `[batch, steps]`, or `[batch, steps, tracks]` with several
-    `vocab_sizes` (None: one track); `valid` `[batch, steps]` is True at the steps that count (None: all), as where notes
-    are missing and the others are to be explained.
+    `vocab_sizes` (None: one track); `valid` `[batch, steps]` is True at the steps that count (None: all): those that
+    are known, where notes are missing.
     """
     vocab_sizes = vocab_sizes or (logits.shape[-1],)
     tracks = zip(logits.split(tuple(vocab_sizes), -1), split_tracks(tokens, vocab_sizes), strict=True)
