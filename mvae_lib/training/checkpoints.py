@@ -202,10 +202,15 @@ def _model(folder: Path, data: Mapping[str, Any], facts: CheckpointMetadata) -> 
     with torch.device("meta"):  # no initial weights are sampled, since none are needed
         model = MODEL_CLASSES[facts.model_class][1](facts.configuration.model)
     weights = read_tensors(folder, data, "weights")
-    weights = {name: tensor.float() if tensor.dtype == torch.half else tensor for name, tensor in weights.items()}
+    # Copies: in the buffer of a file, tensors lie at odd addresses, where products may round otherwise.
+    weights = {name: tensor.to(_single(tensor), copy=True) for name, tensor in weights.items()}
     _check_alike(tensor_file(folder, data, "weights"), weights, model.state_dict())
     model.load_state_dict(weights, assign=True)
     return model
+
+
+def _single(tensor: Tensor) -> torch.dtype:
+    return torch.float32 if tensor.dtype == torch.half else tensor.dtype
 
 
 def _to_json(facts: CheckpointMetadata) -> dict[str, Any]:
