@@ -1,16 +1,19 @@
 """The checks of chapter 07: a right answer passes, and each usual mistake gets its own diagnosis."""
 
-import numpy as np
+import math
+
 import pytest
 import torch
 
+from mvae_lib.evaluation.collapse import word_dropout
 from mvae_lib.exercises import chapter07
-
-ALL = [getattr(chapter07, f"exercise_{number}") for number in (1, 2, 3, 4)]
 
 
 def not_written_yet(*arguments):
     raise NotImplementedError
+
+
+ALL = [getattr(chapter07, f"exercise_{i}") for i in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("check", ALL, ids=lambda check: check.__name__)
@@ -28,98 +31,75 @@ def diagnosis(check, function):
     return verdict.message
 
 
-def test_similarity_of_two_bars():
+def spread(nats, z_size):
+    return torch.full((z_size,), math.sqrt(2 * nats / z_size))
+
+
+def test_idle_mean_diagnoses():
     check = chapter07.exercise_1
-
-    def share(a, b, where):
-        return ((a == b) & where).sum() / max(where.sum(), 1) if where.any() else 1.0
-
-    assert check(lambda a, b: share(a, b, (a > 1) | (b > 1))).passed
-    assert "holds count" in diagnosis(check, lambda a, b: (a == b).mean())
-    assert "note-off" in diagnosis(check, lambda a, b: share(a, b, (a > 0) | (b > 0)))
-    assert "*one*" in diagnosis(check, lambda a, b: share(a, b, a > 1))
-    assert "*one*" in diagnosis(check, lambda a, b: share(a, b, b > 1))
-    assert "*both*" in diagnosis(check, lambda a, b: share(a, b, (a > 1) & (b > 1)))
-    assert "Expected" in diagnosis(check, lambda a, b: 0.123)
-
-    def nothing_to_divide(a, b):
-        where = (a > 1) | (b > 1)
-        return ((a == b) & where).sum() / max(where.sum(), 1)
-
-    assert "0 / 0" in diagnosis(check, nothing_to_divide)
+    assert check(lambda bits, z: spread(bits * math.log(2), z)).passed
+    assert check(lambda bits, z: -spread(bits * math.log(2), z)).passed
+    assert check(lambda bits, z: torch.eye(z)[0] * math.sqrt(2 * bits * math.log(2))).passed
+    assert "*nats*" in diagnosis(check, spread)
+    assert "half" in diagnosis(check, lambda bits, z: spread(bits * math.log(2) / 2, z))
+    assert "together" in diagnosis(check, lambda bits, z: spread(z * bits * math.log(2), z))
+    assert "yours costs 0.00 bits" in diagnosis(check, lambda bits, z: torch.zeros(z))
+    assert "shape" in diagnosis(check, lambda bits, z: 3.0)
 
 
-def test_previous_tokens_by_bar():
+def test_word_dropout_diagnoses():
     check = chapter07.exercise_2
+    assert check(word_dropout).passed
 
-    def before(tokens, nothing=90):
-        return torch.cat([torch.full((len(tokens), 1), nothing), tokens[:, :-1]], 1)
+    def by(shape, class_=90, keep=False, seed=None):
+        def hide(tokens, probability, generator):
+            generator = generator if seed is None else torch.Generator().manual_seed(seed)
+            coins = torch.rand(shape or tokens.shape, generator=generator) < probability
+            return torch.where(~coins if keep else coins, class_, tokens)
 
-    def cut(tokens):
-        return tokens.reshape(len(tokens), -1, 16)
+        return hide
 
-    def within_each_bar(tokens):
-        return cut(before(cut(tokens).flatten(0, 1))).view(len(tokens), -1, 16)
+    assert check(by(None)).passed
+    assert "Nothing is hidden" in diagnosis(check, lambda tokens, p, g: tokens)
+    assert "hold" in diagnosis(check, by(None, class_=0))
+    assert "class 90" in diagnosis(check, by(None, class_=91))
+    assert "kept a quarter" in diagnosis(check, by(None, keep=True))
+    assert "Whole melodies" in diagnosis(check, by((500, 1)))
+    assert "Whole steps" in diagnosis(check, by((1, 16)))
+    assert "seed fixed inside" in diagnosis(check, by(None, seed=0))
+    assert "asked for a quarter" in diagnosis(check, lambda tokens, p, g: word_dropout(tokens, p / 2, g))
+    assert "give `generator`" in diagnosis(check, lambda tokens, p, g: word_dropout(tokens, p, None))
+    assert "shape" in diagnosis(check, lambda tokens, p, g: tokens[:, :1])
 
-    assert check(lambda t: cut(before(t))).passed
-    assert "to predict" in diagnosis(check, cut)
-    assert "wrong way" in diagnosis(check, lambda t: cut(t.roll(-1, 1)))
-    assert "goes round" in diagnosis(check, lambda t: cut(t.roll(1, 1)))
-    assert "shift first" in diagnosis(check, within_each_bar)
-    assert "no start token" in diagnosis(check, lambda t: cut(before(t, 0)))
-    assert "in a row" in diagnosis(check, lambda t: before(t).view(len(t), 16, -1).transpose(1, 2))
-    assert "not the token" in diagnosis(check, lambda t: cut(0 * t))
+    def in_place(tokens, probability, generator):
+        return tokens.copy_(word_dropout(tokens, probability, generator))
+
+    assert "Return new ones" in diagnosis(check, in_place)
 
 
-def test_writing_bar_after_bar():
+def test_hidden_beta_diagnoses():
     check = chapter07.exercise_3
 
-    def writer(new_state=True, new_token=False, own=True, first=90):
-        def write(embeddings, start, step):
-            token = torch.full((len(embeddings),), first)
-            state, tokens = start(embeddings[:, 0]), []
-            for bar in range(embeddings.shape[1]):
-                embedding = embeddings[:, bar if own else 0]
-                state = start(embedding) if new_state else state
-                token = torch.full_like(token, 90) if new_token else token
-                for _ in range(16):
-                    logits, state = step(token, embedding, state)
-                    token = logits.argmax(-1)
-                    tokens.append(token)
-            return torch.stack(tokens, 1)
+    def right(distortion, kl, steps, z):
+        return (steps if distortion == "mean" else 1) / (z if kl == "mean" else 1)
 
-        return write
-
-    assert check(writer()).passed
-    assert "state crosses" in diagnosis(check, writer(new_state=False))
-    assert "begins with no token" in diagnosis(check, writer(new_token=True))
-    assert "first embedding" in diagnosis(check, writer(own=False))
-    assert "from bar 1 on" in diagnosis(check, writer(first=0))
+    assert check(right).passed
+    assert "nothing is hidden" in diagnosis(check, lambda d, k, steps, z: 0.5)
+    assert "Upside down" in diagnosis(check, lambda *arguments: 1 / right(*arguments))
+    assert "cancel" in diagnosis(check, lambda d, k, *sizes: 1.0 if d == k else right(d, k, *sizes))
+    assert "I get 32, and you 1" in diagnosis(
+        check, lambda d, k, steps, z: right("sum", k, steps, z) if d != k else right(d, k, steps, z)
+    )
 
 
-def test_what_a_step_reads():
+def test_cyclical_beta_diagnoses():
     check = chapter07.exercise_4
 
-    def reader(restore=True, changed=lambda token: (token + 1) % 90, at=lambda logits, step: logits[:, step]):
-        def reads(logits, z, tokens, step):
-            original, mask, other = at(logits(z, tokens), step), [], tokens.clone()
-            for position in range(tokens.shape[1]):
-                other = tokens.clone() if restore else other
-                other[:, position] = changed(other[:, position])
-                mask.append(not torch.equal(at(logits(z, other), step), original))
-            return np.array(mask)
+    def right(step, period):
+        return min(1.0, 2 * (step % period) / period)
 
-        return reads
-
-    assert check(reader()).passed
-    assert "fresh copy" in diagnosis(check, reader(restore=False))
-    assert "`step` alone" in diagnosis(check, reader(at=lambda logits, step: logits))
-    assert "differs" in diagnosis(check, reader(changed=lambda token: 0 * token))
-    assert "before its own token" in diagnosis(check, lambda logits, z, t, step: np.arange(t.shape[1]) <= step)
-    assert "nothing else" in diagnosis(check, lambda logits, z, t, step: np.arange(t.shape[1]) < step)
-
-    def by_tolerance(logits, z, tokens, step):
-        mask = reader(at=lambda values, step: (values[:, step] * 1e3).round())
-        return mask(logits, z, tokens, step)
-
-    assert check(by_tolerance).passed  # so that a learner may compare with allclose
+    assert check(right).passed
+    assert "through the whole period" in diagnosis(check, lambda step, period: step % period / period)
+    assert "stops at 1" in diagnosis(check, lambda step, period: 2 * (step % period) / period)
+    assert "climbs once" in diagnosis(check, lambda step, period: min(1.0, 2 * step / period))
+    assert "At step 0" in diagnosis(check, lambda step, period: 1 - right(step, period))

@@ -5,7 +5,7 @@ information of z and the melody, the dependence between the dimensions, the KL o
 swap cost: by how much the distortion rises with shuffled z, the latent vector of another melody. It is 0 for a decoder
 that ignores z.
 
-Chapter: 06. Source: Bowman et al. 2016 (word dropout); Hoffman and Johnson 2016 and Chen et al. 2018 (the parts of the
+Chapter: 07. Source: Bowman et al. 2016 (word dropout); Hoffman and Johnson 2016 and Chen et al. 2018 (the parts of the
 KL); Burda et al. 2016 (active units).
 """
 

@@ -9,7 +9,7 @@ features).
     pca = fit_pca(mu_train); pca.transform(mu_test)                       # [N, 2]
     probe_table({"z": (mu_train, mu_test), ...}, train.book, test.book)   # {"majority": .52, "z": .63, ...}
 
-Chapter: 08. Source: van der Maaten and Hinton 2008, Visualizing Data Using t-SNE; Alain and Bengio 2016, Understanding
+Chapter: 09. Source: van der Maaten and Hinton 2008, Visualizing Data Using t-SNE; Alain and Bengio 2016, Understanding
 Intermediate Layers Using Linear Classifier Probes; Hewitt and Liang 2019, Designing and Interpreting Probes with
 Control Tasks.
 """

@@ -4,7 +4,7 @@ A model is a point: its rate (KL, nats per melody) and its distortion (-log p(x 
 beta minimizes distortion + beta * rate, so on this plane it pushes a line of slope -beta down as far as it goes. What
 such lines can touch is the lower convex hull of the points; a model above the hull is not the best at any beta.
 
-Chapter: 05. Source: Alemi et al. 2018, Fixing a Broken ELBO, section 3; the hull by Andrew's monotone chain.
+Chapter: 06. Source: Alemi et al. 2018, Fixing a Broken ELBO, section 3; the hull by Andrew's monotone chain.
 """
 
 import numpy as np

@@ -1,141 +1,195 @@
-"""The exercises of chapter 06, Posterior collapse."""
+"""The exercises of chapter 06, Rate, distortion, and the price beta."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from mvae_lib.evaluation.collapse import START_OF_SEQUENCE
 from mvae_lib.exercises import Verdict, as_array, judge
-from mvae_lib.training.objectives import gaussian_kl
+from mvae_lib.training.objectives import (
+    BITS_PER_NAT,
+    decompose_kl,
+    gaussian_kl,
+    gaussian_kl_by_dimension,
+    log_normal,
+    mutual_information_ceiling,
+)
 
 
-def exercise_1(idle_mean: Callable) -> Verdict:
-    """`idle_mean(bits, z_size)`: the mean `[z_size]` of a posterior with sigma 1 that costs `bits` bits."""
-
-    def diagnose() -> str | None:
-        for bits, z_size in ((8.0, 16), (3.0, 1)):
-            mine, problem = as_array(idle_mean(bits, z_size), (z_size,))
-            if problem:
-                return problem
-            mu = torch.tensor(mine, dtype=torch.float64)[None]
-            got, wanted = gaussian_kl(mu, torch.ones_like(mu)).item(), bits * math.log(2)
-            if np.isclose(got, bits, rtol=1e-3):
-                return f"It costs {bits:g} *nats*. A bit is ln 2 nats."
-            if np.isclose(got, wanted / 2, rtol=1e-3):
-                return "It costs half of what it should: with sigma 1, the KL is |mu|² / 2."
-            if np.isclose(got, wanted * z_size, rtol=1e-3) and z_size > 1:
-                return "Each dimension costs all of the bits; together they should."
-            if not np.isclose(got, wanted, rtol=1e-3):
-                return f"For {bits:g} bits and {z_size} dimensions, yours costs {got / math.log(2):.2f} bits."
-        return None
-
-    praise = "So much may be paid for without a word about the melody, and the free bits ask for no more."
-    return judge("6.1", diagnose, praise)
-
-
-def exercise_2(hide: Callable) -> Verdict:
-    """`hide(tokens, probability, generator)`: tokens `[B, T]`, each replaced by 90 with `probability`."""
+def exercise_1(beta_loss: Callable) -> Verdict:
+    """`beta_loss(logits, tokens, mu, sigma, beta)`: distortion + beta * rate of each melody: `[B]`."""
 
     def diagnose() -> str | None:
-        tokens = torch.randint(1, 90, (500, 16), generator=torch.Generator().manual_seed(0))
-        given = tokens.clone()
-        mine, problem = as_array(hide(given, 0.25, torch.Generator().manual_seed(1)), (500, 16))
+        generator = torch.Generator().manual_seed(0)
+        logits = 2 * torch.randn(3, 8, 90, generator=generator)
+        tokens = torch.randint(90, (3, 8), generator=generator)
+        mu, sigma, beta = *_posteriors(3, 4, generator), 0.3
+        steps = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
+        answer = beta_loss(logits.clone(), tokens.clone(), mu.clone(), sigma.clone(), beta)
+        mine, problem = as_array(answer, (3,))
+        if problem:
+            scalar, _ = as_array(answer, ())
+            if scalar is not None:
+                return "One number came back; I want one for each melody, and the caller averages."
+            return problem
+        distortion, rate = steps.sum(1), gaussian_kl(mu, sigma)
+        usual = [
+            (distortion + rate, "beta has no effect: that is minus the ELBO, the loss at beta 1."),
+            (beta * distortion + rate, "beta stands before the wrong term: it is the price of the rate."),
+            (distortion - beta * rate, "The rate is a cost: it is added, not taken away."),
+            (
+                steps.mean(1) + beta * rate,
+                "You averaged the distortion over the steps: that makes beta 8 times larger.",
+            ),
+            (
+                distortion + beta * gaussian_kl_by_dimension(mu, sigma).mean(1),
+                "You averaged the KL over the dimensions: that makes beta 4 times smaller, and nobody sees it.",
+            ),
+            (distortion + beta * gaussian_kl(mu, sigma.sqrt()), _TOOK_FOR_VARIANCE),
+            (distortion + beta * rate.mean(), "The rate is the batch's mean; take each melody's own."),
+        ]
+        return _first_match(mine, usual) or _other_than(mine, distortion + beta * rate)
+
+    return judge("6.1", diagnose, "Two sums, one price, one number a melody.")
+
+
+def exercise_2(bits_by_dimension: Callable) -> Verdict:
+    """`bits_by_dimension(mu, sigma)`: the mean KL of each dimension in bits: `[N, Z]` twice -> `[Z]`."""
+
+    def diagnose() -> str | None:
+        mu, sigma = _posteriors(6, 4, torch.Generator().manual_seed(0))
+        nats = gaussian_kl_by_dimension(mu, sigma)
+        answer = bits_by_dimension(mu.clone(), sigma.clone())
+        if as_array(answer, (6,))[0] is not None:
+            return "One number a melody came back: average over the melodies (axis 0), not over the dimensions."
+        mine, problem = as_array(answer, (4,))
         if problem:
             return problem
-        if not torch.equal(given, tokens):
-            return "You changed the tokens that you were given; the loss still needs them. Return new ones."
-        again, other = (np.asarray(hide(tokens.clone(), 0.25, torch.Generator().manual_seed(s))) for s in (1, 2))
-        return _other_than_hidden(mine, tokens.numpy(), again, other)
+        usual = [
+            (nats.mean(0), "These are nats: one bit is ln 2 = .693 nats, so there are more bits than nats."),
+            (nats.mean(0) / BITS_PER_NAT, "You multiplied by ln 2; divide by it. There are more bits than nats."),
+            (nats.sum(0) * BITS_PER_NAT, "You summed over the melodies; average over them."),
+            (gaussian_kl_by_dimension(mu, sigma.sqrt()).mean(0) * BITS_PER_NAT, _TOOK_FOR_VARIANCE),
+        ]
+        return _first_match(mine, usual) or _other_than(mine, nats.mean(0) * BITS_PER_NAT)
 
-    return judge("6.2", diagnose, "A coin for each token, and what is hidden is read as zeros.")
-
-
-def exercise_3(hidden_beta: Callable) -> Verdict:
-    """`hidden_beta(distortion, kl, steps, z_size)`: the beta of a loss with the reductions "sum" or "mean"."""
-
-    def diagnose() -> str | None:
-        steps, z_size = 32, 512
-        right = {
-            ("sum", "sum"): 1.0,
-            ("mean", "sum"): float(steps),
-            ("sum", "mean"): 1 / z_size,
-            ("mean", "mean"): steps / z_size,
-        }
-        mine = {}
-        for reductions in right:
-            value, problem = as_array(hidden_beta(*reductions, steps, z_size), ())
-            if problem:
-                return problem
-            mine[reductions] = float(value)
-        if not np.isclose(mine["sum", "sum"], 1):
-            return "Where both are summed, nothing is hidden: that is the negative ELBO, with beta 1."
-        if np.isclose(mine["mean", "sum"], 1 / steps) or np.isclose(mine["sum", "mean"], z_size):
-            return "Upside down: a term that is divided by more counts for less, and beta is the weight of the KL."
-        if np.isclose(mine["mean", "mean"], 1):
-            return "Two averages do not cancel: one divides by the steps, the other by the dimensions."
-        for reductions, value in right.items():
-            if not np.isclose(mine[reductions], value):
-                names = f"distortion {reductions[0]}, kl {reductions[1]}"
-                sizes = f"{steps} steps and {z_size} dimensions"
-                return f"For {names}, {sizes}, I get {value:g}, and you {mine[reductions]:g}."
-        return None
-
-    praise = "Sum both, average over the batch alone, and write beta where everyone can read it."
-    return judge("6.3", diagnose, praise)
+    return judge("6.2", diagnose, "Their sum is the rate in bits.")
 
 
-def exercise_4(cyclical_beta: Callable) -> Verdict:
-    """`cyclical_beta(step, period)`: 0 to 1 in the first half of each period, 1 in the second."""
+def exercise_3(count_active: Callable) -> Verdict:
+    """`count_active(mu, threshold)`: how many dimensions have a mean that varies over the melodies."""
 
     def diagnose() -> str | None:
-        wanted = {0: 0.0, 25: 0.5, 50: 1.0, 99: 1.0, 100: 0.0, 125: 0.5, 250: 1.0, 310: 0.2}
-        mine = {}
-        for step in wanted:
-            value, problem = as_array(cyclical_beta(step, 100), ())
-            if problem:
-                return problem
-            mine[step] = float(value)
-        if np.isclose(mine[25], 0.25) and np.isclose(mine[50], 0.5):
-            return "It climbs through the whole period; the second half of each should stay at 1."
-        if max(mine.values()) > 1.001:
-            return (
-                f"At step {max(mine, key=mine.get)} of periods of 100, beta is {max(mine.values()):g}: it stops at 1."
-            )
-        if np.isclose(mine[125], 1.0):
-            return "It climbs once and stays: `step % period` is the step within a period."
-        wrong = [step for step, value in wanted.items() if not np.isclose(mine[step], value)]
+        wave = torch.linspace(-1, 1, 50)
+        # The standard deviations are .59, .18, .06, 0; the means 0, 0, 0, 5.
+        mu = torch.stack([wave, 0.3 * wave, 0.1 * wave, torch.full((50,), 5.0)], 1)
+        mine, problem = as_array(count_active(mu.clone(), 0.01), ())
+        if problem:
+            return problem
+        if mine == 3 and int(np.asarray(count_active(mu[:, :3].clone(), 0.01))) == 3:
+            return "You compared the standard deviation with the threshold; it is meant for the variance, its square."
+        if mine == 3:
+            return "You counted a mean that is large and never moves: ask for the variance over the melodies."
+        if mine > 4:
+            return "You counted melodies: take the variance over the melodies (axis 0), for each dimension."
+        if mine == 1:
+            return "One is missing: Var > threshold, with the threshold that I give (here .01)."
+        if mine != 2:
+            return f"In my small example 2 of 4 dimensions are active, and you found {mine}."
+        strict = int(np.asarray(count_active(mu.clone(), 0.1)))
+        return None if strict == 1 else "With a threshold of .1 one dimension is active: do you use `threshold`?"
+
+    return judge("6.3", diagnose, "Only a mean that moves with the melody counts.")
+
+
+def exercise_4(beta_for_budget: Callable) -> Verdict:
+    """`beta_for_budget(bits, betas, rates)`: the beta, interpolated, at which the rate would be so many bits."""
+
+    def diagnose() -> str | None:
+        betas, rates, bits = np.array([0.1, 0.4, 1.6]), np.array([40.0, 20.0, 4.0]), 30 * BITS_PER_NAT
+        mine, problem = as_array(beta_for_budget(bits, betas.copy(), rates.copy()), ())
+        if problem:
+            return problem
+        usual = [
+            (np.interp(bits, rates[::-1], betas[::-1]), _STILL_BITS),
+            (np.exp(np.interp(bits, rates[::-1], np.log(betas[::-1]))), _STILL_BITS),
+            (np.interp(30, rates[::-1], betas[::-1]), "You interpolated beta itself; interpolate log beta, then exp."),
+            (np.log(0.2), "That is log beta: take its exponential at the end."),
+            (np.exp(np.interp(30, rates, np.log(betas))), _NOT_RISING),
+            (np.interp(30, rates, betas), _NOT_RISING),
+        ]
+        found = _first_match(mine, usual)
+        if found or not np.isclose(mine, 0.2, rtol=1e-3):
+            return found or f"Halfway between the rates of beta .1 and .4 I expect .2, and got {float(mine):.3g}."
+        rising = beta_for_budget(bits, betas[::-1].copy(), rates[::-1].copy())
+        ok = np.isclose(np.asarray(rising), 0.2, rtol=1e-3)
+        return None if ok else "Given in the other order, the same models gave another beta: sort them by rate."
+
+    return judge("6.4", diagnose, "A budget in bits has become an exchange rate.")
+
+
+def exercise_5(mutual_information: Callable) -> Verdict:
+    """`mutual_information(z, mu, sigma)`: the estimate from n posteriors, in nats; at most log n."""
+
+    def diagnose() -> str | None:
+        generator = torch.Generator().manual_seed(0)
+        mu, sigma = _posteriors(12, 3, generator)
+        z = mu + sigma * torch.randn(mu.shape, generator=generator)
+        answer = mutual_information(z.clone(), mu.clone(), sigma.clone())
+        if as_array(answer, (12,))[0] is not None:
+            return "One number for each draw came back; average over them."
+        mine, problem = as_array(answer, ())
+        if problem:
+            return problem
+        right, top = decompose_kl(z, mu, sigma).mutual_information.mean(), mutual_information_ceiling(12)
+        pairs = log_normal(z[:, None], mu, sigma)  # [n, n, Z]
+        own, apart = pairs.sum(-1).diagonal().mean(), pairs.logsumexp(1).sum(-1).mean() - 3 * top
+        others = pairs.sum(-1).masked_fill(torch.eye(12, dtype=torch.bool), -torch.inf).logsumexp(1).mean()
+        usual = [
+            (right - top, "log n is missing: the average over j has a factor 1/n inside the logarithm."),
+            (-right, "The sign is wrong: own posterior minus average."),
+            (right * BITS_PER_NAT, "These are bits; I asked for nats."),
+            (own - apart, "You averaged each dimension by itself: sum the logs over the dimensions first."),
+            (own - pairs.sum(-1).mean(), "You averaged the logs: the average over j stands inside the logarithm."),
+            (own - (others - np.log(11)), "Each draw's own posterior is one of the n: do not leave it out."),
+            (gaussian_kl(mu, sigma).mean(), "That is the rate: it compares with N(0, I), not with q(z)."),
+            (own - log_normal(z).sum(-1).mean(), "That is the rate: it compares with N(0, I), not with q(z)."),
+        ]
+        found = _first_match(mine, usual) or _other_than(mine, right)
+        if found:
+            return found
+        far = 1000.0 * torch.arange(5)[:, None].expand(5, 40)
+        apart = np.asarray(mutual_information(far.clone(), far.clone(), torch.full_like(far, 0.01)))
+        stable = np.isclose(apart, mutual_information_ceiling(5), atol=1e-3)
         return (
-            f"At step {wrong[0]} of periods of 100, I get {wanted[wrong[0]]:g}, and you {mine[wrong[0]]:g}."
-            if wrong
-            else None
+            None
+            if stable
+            else "Posteriors far apart should give log n: use logsumexp, because exp under- or overflows."
         )
 
-    return judge("6.4", diagnose, "Each time that the price falls, the decoder may learn to listen again.")
+    return judge("6.5", diagnose, "Posteriors that do not overlap give log n, and nothing gives more.")
 
 
-def _other_than_hidden(mine: np.ndarray, tokens: np.ndarray, again: np.ndarray, other: np.ndarray) -> str | None:
-    """How `mine` `[500, 16]` differs from `tokens` with a quarter hidden; `again`: the same seed, `other`: another."""
-    changed = mine != tokens
-    if not changed.any():
-        return "Nothing is hidden."
-    if (mine[changed] == 0).all():
-        nothing = START_OF_SEQUENCE
-        return f"Class 0 is a hold, and that is news. Nothing at all is class {nothing}, which is read as zeros."
-    if not (mine[changed] == START_OF_SEQUENCE).all():
-        return f"What is hidden should become class {START_OF_SEQUENCE}, and all else stay as it was."
-    if np.isclose(changed.mean(), 0.75, atol=0.03):
-        return "You kept a quarter and hid the rest: the probability is that of hiding."
-    by_melody, by_step = changed.mean(1), changed.mean(0)
-    if np.isin(by_melody, (0, 1)).all():
-        return "Whole melodies are hidden: draw a coin for each token, not one for each melody."
-    if np.isin(by_step, (0, 1)).all():
-        return "Whole steps are hidden in all melodies alike: draw a coin for each token of each melody."
-    if not np.isclose(changed.mean(), 0.25, atol=0.03):
-        return f"I asked for a quarter to be hidden, and {changed.mean():.2f} of all are."
-    if np.array_equal(mine, other):
-        return "Two generators of different seeds hid the same tokens: is a seed fixed inside?"
-    if not np.array_equal(mine, again):
-        return "Two generators of the same seed hid different tokens: give `generator` to torch.rand."
-    return None
+_TOOK_FOR_VARIANCE = "sigma is the standard deviation: it stands squared in the KL, and its logarithm is not halved."
+_STILL_BITS = "The budget is in bits and the rates are in nats: convert first."
+_NOT_RISING = "np.interp wants rising x values, and these rates fall: sort by rate first. It does not warn you."
+
+
+def _posteriors(n: int, dimensions: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations of n posteriors, each `[n, dimensions]`."""
+    mu = torch.randn(n, dimensions, generator=generator)
+    return mu, 0.2 + torch.rand(n, dimensions, generator=generator)
+
+
+def _first_match(mine: np.ndarray, usual: list[tuple]) -> str | None:
+    """The diagnosis of the first value that the learner's equals."""
+    return next((words for value, words in usual if np.allclose(mine, np.asarray(value), rtol=1e-3, atol=1e-4)), None)
+
+
+def _other_than(mine: np.ndarray, right: Tensor) -> str | None:
+    """None where the values are right, words where they are not."""
+    if np.allclose(mine, right.numpy(), rtol=1e-3, atol=1e-3):
+        return None
+    return f"In my small example I expected {np.round(right.numpy(), 2)}, and got {np.round(mine, 2)}."

@@ -10,7 +10,7 @@ asks for the difference between melodies that differ in one attribute and agree 
     z = edit(mu_test, vectors["note density"], strength=1.0)
     z = edit(mu_test, vectors["note density"], strength_for(vectors["note density"], change=0.1))
 
-Chapter: 08. Source: Roberts et al. 2018, section 5.4; Larsen et al. 2016, Autoencoding beyond Pixels Using a Learned
+Chapter: 09. Source: Roberts et al. 2018, section 5.4; Larsen et al. 2016, Autoencoding beyond Pixels Using a Learned
 Similarity Metric (the arithmetic of means).
 """
 

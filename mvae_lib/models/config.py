@@ -3,7 +3,7 @@
 A configuration is two frozen dataclasses: what the model is, and how it is trained. Both can be changed with
 `dataclasses.replace`, and both go to JSON and back (`to_dict`, `from_dict`).
 
-Chapter: 07. Source: Roberts et al. 2018, section 5, and the configurations of its public reference implementation.
+Chapter: 08. Source: Roberts et al. 2018, section 5, and the configurations of its public reference implementation.
 """
 
 import math

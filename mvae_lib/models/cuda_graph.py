@@ -3,7 +3,7 @@
 A step of a decoder is a dozen small kernels, and to launch them one by one takes longer than to run them. A graph is
 recorded once, for one number of sequences, and then launched as a whole.
 
-Chapter: 07. Source: PyTorch's documentation of `torch.cuda.CUDAGraph`.
+Chapter: 08. Source: PyTorch's documentation of `torch.cuda.CUDAGraph`.
 """
 
 import torch

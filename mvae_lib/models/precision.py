@@ -6,7 +6,7 @@ run once, forward and backward. Where it fails, training continues in float32, a
 
 Support does not imply speed. Without AMX, bfloat16 is often slower than float32 (`benchmarks/README.md`).
 
-Chapter: 07.
+Chapter: 08.
 """
 
 import functools

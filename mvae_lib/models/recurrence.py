@@ -7,7 +7,7 @@ their own gradients, and takes the gradient of the recurrent weights in one prod
 step costs some fifteen calls from Python. `by_hand_is_faster` says where it is faster; `python -m
 benchmarks.recurrence` measures it, and the table that decided it is in `benchmarks/README.md`.
 
-Chapter: 07. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.
+Chapter: 08. Source: Hochreiter and Schmidhuber 1997; the gradients are those of backpropagation through time.
 """
 
 from collections.abc import Sequence

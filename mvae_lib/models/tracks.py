@@ -4,7 +4,7 @@
 melody, bass and drums. With one track, tokens have the shape `[batch, steps]`; with several, `[batch, steps, tracks]`.
 Logits lie side by side on the last axis, `[batch, steps, sum(vocab_sizes)]`, in the order of the tracks.
 
-Chapter: 07. Source: Roberts et al. 2018, sections 3 and 5, and the public reference implementation.
+Chapter: 08. Source: Roberts et al. 2018, sections 3 and 5, and the public reference implementation.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ Where a melody has too few notes for a number (a mean of no values), the number 
 
     ATTRIBUTES["note density"](tokens)      # [N]
 
-Chapter: 02, 08. Source: Roberts et al. 2018, section 5.4 (the attributes whose vectors they add to a melody).
+Chapter: 02, 09. Source: Roberts et al. 2018, section 5.4 (the attributes whose vectors they add to a melody).
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@
 Two bars are compared by their note-ons, not by all of their steps: half of all steps are holds, so that two bars that
 share no note are equal in about half of their steps.
 
-Chapter: 07. Source: Foote 1999, Visualizing music and audio using self-similarity (the matrix).
+Chapter: 08. Source: Foote 1999, Visualizing music and audio using self-similarity (the matrix).
 """
 
 from collections.abc import Sequence

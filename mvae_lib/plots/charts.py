@@ -115,7 +115,7 @@ def rate_distortion(
     """Models as points on the plane of rate and distortion (nats per melody), with their lower hull.
 
     A point above the hull has the accent colour. For each beta of `tangents`, the line of slope -beta that touches the
-    hull: on it, distortion + beta * rate is the lowest of all models. Chapter: 05.
+    hull: on it, distortion + beta * rate is the lowest of all models. Chapter: 06.
     """
     _, ax = plt.subplots(figsize=(7.5, 4))
     rate, distortion = np.asarray(rate, float), np.asarray(distortion, float)
@@ -143,7 +143,7 @@ def number_grid(
 ) -> Axes:
     """A table `[rows, columns]` as a picture: each number in a cell that is the darker the larger the number is.
 
-    `signed`: two colours, one for each sign, and white for 0. Chapter: 05.
+    `signed`: two colours, one for each sign, and white for 0. Chapter: 06.
     """
     values = np.asarray(values, float)
     _, ax = plt.subplots(figsize=(7.5, 0.9 + 0.36 * len(rows)))

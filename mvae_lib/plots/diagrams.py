@@ -2,7 +2,7 @@
 
     music_vae(config.get_config("mel_16bar_hier").model)
 
-Chapter: 07.
+Chapter: 08.
 """
 
 from itertools import pairwise

@@ -3,7 +3,7 @@
 Names: x a sequence, z its latent vector, q(z | x) = N(mu, sigma^2) the posterior, p(z) = N(0, I) the prior.
 Shapes: `[batch]` for each example, and the caller averages; `[batch, z]` for each dimension.
 
-Chapter: 03 to 06. Source: Kingma and Welling 2014 (ELBO, KL); Higgins et al. 2017 (beta); Roberts et al. 2018, section
+Chapter: 03 to 07. Source: Kingma and Welling 2014 (ELBO, KL); Higgins et al. 2017 (beta); Roberts et al. 2018, section
 2.1.1; Kingma et al. 2016, appendix C.8, and Ha and Eck 2018, section 3.3 (free bits); Burda et al. 2016 (IWAE, active
 units); Hoffman and Johnson 2016 and Chen et al. 2018 (decomposition of the KL).
 

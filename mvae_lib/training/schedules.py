@@ -1,6 +1,6 @@
 """What changes while a model is trained, each as a function of the step (the number of updates so far).
 
-Chapter: 05, 06. Source: Roberts et al. 2018, sections 3 and 5 and the public reference implementation; Bengio et al.
+Chapter: 06, 07. Source: Roberts et al. 2018, sections 3 and 5 and the public reference implementation; Bengio et al.
 2015, section 2.4 (inverse sigmoid decay); Bowman et al. 2016, section 3.1 (KL annealing).
 """
 

@@ -57,7 +57,7 @@ class Player(anywidget.AnyWidget):
     `tempo` and `loop` can be set on either side. `playing` and `position` (in beats) are what the page reports: set
     them by `play`, `pause` and `seek`, which act on the views that are on the page.
 
-    Chapter: 08.
+    Chapter: 09.
     """
 
     title = traitlets.Unicode().tag(sync=True)

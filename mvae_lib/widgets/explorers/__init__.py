@@ -16,7 +16,7 @@ saved in JupyterLab holds their live views as well, which nbconvert would prefer
 `jupyter nbconvert --to html --NbConvertBase.display_data_priority='["text/html", "image/png", "text/plain"]'`, or store
 the notebook by `tools/notebooks.py`, as the course does.
 
-Chapter: 08.
+Chapter: 09.
 """
 
 from mvae_lib.widgets.explorers.blender import Blender

@@ -1,6 +1,6 @@
 """What the explorers have in common on the Python side: data for the page, a request, a response.
 
-Chapter: 08.
+Chapter: 09.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Two melodies, a slider from one to the other, and the whole path as a strip. Chapter: 08."""
+"""Two melodies, a slider from one to the other, and the whole path as a strip. Chapter: 09."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -23,7 +23,7 @@ class Blender(Explorer):
 
     Raises ValueError for melodies of different lengths and for fewer than 2 or more than 32 steps.
 
-    Chapter: 08.
+    Chapter: 09.
     """
 
     element = traitlets.Unicode("mvae-blender").tag(sync=True)

@@ -1,4 +1,4 @@
-"""A MIDI file from the reader's own machine, as bytes from the page. Chapter: 08."""
+"""A MIDI file from the reader's own machine, as bytes from the page. Chapter: 09."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A map of melodies: a click plays one, a drag moves through the space between them. Chapter: 08."""
+"""A map of melodies: a click plays one, a drag moves through the space between them. Chapter: 09."""
 
 from collections.abc import Callable, Sequence
 
@@ -31,7 +31,7 @@ class LatentMap(Explorer):
 
     Raises ValueError for arrays that do not belong together, for points that are not finite, and for more than 2,000.
 
-    Chapter: 08.
+    Chapter: 09.
     """
 
     element = traitlets.Unicode("mvae-map").tag(sync=True)

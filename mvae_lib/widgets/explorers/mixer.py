@@ -1,4 +1,4 @@
-"""A slider for each attribute of a melody: the requested change and the measured one. Chapter: 08."""
+"""A slider for each attribute of a melody: the requested change and the measured one. Chapter: 09."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ class AttributeMixer(Explorer):
 
     Raises ValueError for a vector without a measure.
 
-    Chapter: 08.
+    Chapter: 09.
     """
 
     element = traitlets.Unicode("mvae-mixer").tag(sync=True)

@@ -1,4 +1,4 @@
-"""A square between four melodies. Chapter: 08."""
+"""A square between four melodies. Chapter: 09."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ class MelodyPad(Explorer):
 
     Raises ValueError for another number of melodies, and for fewer than 2 or more than 15 rows or columns.
 
-    Chapter: 08.
+    Chapter: 09.
     """
 
     element = traitlets.Unicode("mvae-pad").tag(sync=True)

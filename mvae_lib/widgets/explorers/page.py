@@ -1,6 +1,6 @@
 """The page of an explorer: a custom element with its data, a still picture inside it, and the scripts.
 
-Chapter: 08.
+Chapter: 09.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Still pictures of explorers, for pages that run no scripts. Chapter: 08."""
+"""Still pictures of explorers, for pages that run no scripts. Chapter: 09."""
 
 from mvae_lib.plots.palette import LIGHT
 from mvae_lib.widgets.explorers.page import SERIES, Json
