@@ -45,12 +45,12 @@ SHAPES = (
     Shape("decoder of mel_2bar", 64, 32, 256, 64, 32),
     Shape("decoder of mel_16bar_flat, 64 of 256 steps", 32, 64, 536, 256),
     Shape("encoder of 16 bars, bar by bar", 512, 16, 96, bidirectional=True),
-    Shape("core decoder of mel_16bar_hier", 512, 16, 256, 256),
+    Shape("core decoder of mel_16bar_hier_projected", 512, 16, 256, 256),
     Shape("the same, of 16 melodies", 256, 16, 256, 256),
     Shape("the same, of 8 melodies", 128, 16, 256, 256),
     Shape("decoder of mel_2bar, a large batch", 512, 32, 256, 64, 32),
 )
-MODELS = ("mel_2bar", "mel_16bar_flat", "mel_16bar_hier")
+MODELS = ("mel_2bar", "mel_16bar_flat", "mel_16bar_hier_projected")
 
 
 def lstm_call(shape: Shape) -> Callable[[], object]:

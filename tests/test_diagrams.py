@@ -31,7 +31,7 @@ def test_the_hierarchical_model_has_a_conductor_and_a_core_for_each_bar_drawn():
 
 
 def test_a_map_of_ours_is_named_as_ours():
-    texts = words("mel_16bar_hier")[1]
+    texts = words("mel_16bar_hier_projected")[1]
     assert any("a map to each bar (ours)" in text for text in texts)
     assert any(text.startswith("encoder (ours), bar by bar: LSTM") for text in texts)
     assert not any("(ours)" in text for text in words("hierdec-mel_16bar")[1])

@@ -69,7 +69,7 @@ def test_the_files_are_small_enough_to_clone():
     assert sum(sizes.values()) < 30 * MIB
 
 
-@pytest.mark.parametrize("other", ["mel_16bar_hier", "mel_16bar_hier_faithful"])
+@pytest.mark.parametrize("other", ["mel_16bar_hier_projected", "mel_16bar_hier"])
 def test_the_twins_differ_in_the_decoder_alone(other):
     flat, hierarchical = (read_metadata(FOLDER / name) for name in ("mel_16bar_flat", other))
     ours, theirs = flat.configuration, hierarchical.configuration
@@ -91,7 +91,7 @@ def test_a_loaded_model_writes_melodies_and_learns_nothing_unasked():
 
 
 def test_an_unknown_name_lists_the_names():
-    with pytest.raises(ValueError, match=r"'mel_3bar'.*mel_2bar.*mel_16bar_hier"):
+    with pytest.raises(ValueError, match=r"'mel_3bar'.*mel_2bar.*mel_16bar_hier_projected"):
         load_pretrained("mel_3bar")
     with pytest.raises(ValueError, match="mel_2bar_lokl"):
         card("../configs")

@@ -250,13 +250,13 @@ _COURSE = (
     # Matched models: about equally many parameters, so that a difference between them is one of architecture.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=536, **_MATCHED), TrainingConfig(**_LONG)),
     Configuration(
-        "mel_16bar_hier",
+        "mel_16bar_hier_projected",
         ModelConfig(decoder_units=256, conductor_units=256, conductor_layers=1, per_bar_z=True, **_MATCHED),
         TrainingConfig(**_LONG),
     ),
     # Conductor only, as in the paper: the parameters of our per-bar projections of z go to the LSTMs here.
     Configuration(
-        "mel_16bar_hier_faithful",
+        "mel_16bar_hier",
         ModelConfig(decoder_units=288, conductor_units=440, conductor_layers=1, **_MATCHED),
         TrainingConfig(**_LONG),
     ),

@@ -1,6 +1,6 @@
 """A drawing of MusicVAE as a configuration makes it, with the shape of what flows along each arrow.
 
-    music_vae(config.get_config("mel_16bar_hier").model)
+    music_vae(config.get_config("mel_16bar_hier_projected").model)
 
 Chapter: 08.
 """

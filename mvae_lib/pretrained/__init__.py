@@ -17,7 +17,7 @@ from mvae_lib.training.checkpoints import load_model
 
 FOLDER = Path(__file__).parent
 CARD = "card.json"
-NAMES = ("mel_2bar", "mel_2bar_lokl", "mel_2bar_ae", "mel_16bar_flat", "mel_16bar_hier", "mel_16bar_hier_faithful")
+NAMES = ("mel_2bar", "mel_2bar_lokl", "mel_2bar_ae", "mel_16bar_flat", "mel_16bar_hier_projected", "mel_16bar_hier")
 
 
 def list_pretrained() -> list[str]:
