@@ -46,22 +46,15 @@ def ship_untrained_models() -> None:
     """In a kernel: from now on, `load_pretrained` gives a model of the same configuration with initial weights."""
     import zlib
 
-    import torch
-
     from mvae_lib import pretrained
+    from mvae_lib.evaluation.projections import untrained
 
     load = pretrained.load_pretrained
-
-    def load_untrained(name: str):
-        trained = load(name)
-        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        return type(trained)(trained.config, generator).eval()
-
-    pretrained.load_pretrained = load_untrained
+    pretrained.load_pretrained = lambda name: untrained(load(name), seed=zlib.crc32(name.encode()))
 
 
 def cells_that_use_a_model(notebook) -> set[int]:
-    """Numbers (from 1) of the code cells that load a shipped model, or use what was computed from one."""
+    """Numbers (from 1) of the cells that load a shipped model, or use what was computed from one."""
     of_model, imported, found = set(), set(), set()
     for number, cell in enumerate(notebook.cells, 1):
         if cell.cell_type != "code":

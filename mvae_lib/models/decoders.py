@@ -18,7 +18,7 @@ linear projection of its own; W_t starts at 0, so that training starts from the 
 projection of z is added to each bar's embedding; training then starts sooner, because the encoder's gradient need not
 pass through the conductor.
 
-Chapter: 07, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
+Chapter: 05, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
 """
 
 from dataclasses import replace
