@@ -40,7 +40,7 @@ from mvae_lib.training.loop import cut_windows, first_steps  # noqa: E402
 from mvae_lib.training.objectives import BITS_PER_NAT, musicvae_loss, reconstruction  # noqa: E402
 
 SEED = 0
-MEASUREMENTS = 40  # in a run, each on the whole validation split
+MEASUREMENTS = 30  # in a run, each on the whole validation split
 SAVE_SECONDS = 180.0  # what a cut-off loses at most; saving does not change what is computed
 BATCH = 256
 SAMPLE = 256  # windows of the test split that `tests/test_pretrained.py` measures again
@@ -90,7 +90,7 @@ def train(configuration: Configuration, learned_from: np.ndarray, held_out: np.n
         metrics = dict(checkpoints.read_metadata(folder / "run").metrics)
     else:
         model = MusicVAE(configuration.model, torch.Generator().manual_seed(SEED))
-        run = training.start_run(model, learned_from, config, SEED)
+        run = training.start_run(model, learned_from, config, SEED, autocast=True)
         metrics = {"curve": [], "since": [0, 0.0, 0.0], "seconds": 0.0}
     every = max(1, config.updates // MEASUREMENTS)
     cooldown_begins = config.updates - int(config.updates * config.cooldown)
