@@ -1,4 +1,4 @@
-"""Which part of a hierarchical decoder makes the difference? Ten matched models of 16 bars, the main ones with three seeds.
+"""Which part of a hierarchical decoder makes the difference? Ten matched models of 16 bars, five with three seeds.
 
     python tools/ablation.py                  # all runs that are missing, then the table
     python tools/ablation.py --process 0 2    # every second run: two processes share the work
@@ -6,8 +6,8 @@
 
 Encoder, latent size, data, objective, updates and, within 2 %, parameters are the same in all; the variants are in
 `VARIANTS`. A run trains on windows of 1, 2, 4, 8 and 16 bars in turn (those without the curriculum on 16 bars alone)
-and is measured at the end of each stage on the whole test split, in windows as long as those of the stage. It is saved at
-the end of each stage in `build/ablation`, and a run that was cut off goes on from there. The result is
+and is measured at the end of each stage on the whole test split, in windows as long as those of the stage. It is saved
+at the end of each stage in `build/ablation`, and a run that was cut off goes on from there. The result is
 `datasets/sweeps/decoder_ablation.json`.
 """
 
@@ -148,7 +148,7 @@ def collect() -> None:
         variants[name] = {"parameters": parameters, "model": asdict(config.model)}
     table = {
         "command": COMMAND,
-        "what": "matched models of 16 bars, measured on the whole test split at the end of each stage of the curriculum",
+        "what": "matched models of 16 bars, on the whole test split, at the end of each stage of the curriculum",
         "precision": "bfloat16 matrix products, float32 weights",
         "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), one thread for each run",
         "core_minutes": round(sum(result["core_minutes"] for result in done.values()), 1),

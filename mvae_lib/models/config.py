@@ -275,8 +275,8 @@ _COURSE = (
     Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(max_beta=1.0, free_bits=12.0, **_SHORTER)),
     # The same model with beta 0: sigma shrinks to nearly 0, and what is left is an autoencoder.
     Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER | {"updates": 3_000})),
-    # Matched models: equal in all but the decoder, with equally many parameters within 1 %, so that a difference between
-    # them is one of architecture. Both are the paper's: an encoder over the whole sequence; a conductor and nothing more.
+    # Matched models: equal in all but the decoder, with equally many parameters within 1 %, so that a difference
+    # between them is one of architecture. Both are the paper's: an encoder over the whole sequence, a conductor alone.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=424, **_MATCHED), TrainingConfig(**_STAGED)),
     Configuration(
         "mel_16bar_hier",

@@ -14,10 +14,10 @@ Two ways to run a decoder give the same numbers. `forward` knows all tokens befo
 fused call. `generate_steps` goes step by step and asks for each token once its logits are computed.
 
 Extensions of ours, off by default and not in the paper. `per_step_z`: each step t reads z + W_t z instead of z, a
-linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: the same with
-one projection per bar; with a conductor, the projection of z is added to the bar's embedding, and training then starts
-sooner, because the encoder's gradient need not pass through the conductor. `bar_counter`: a flat decoder also reads
-the number of the bar as a one-hot vector. The last two separate what a conductor can do (chapter 08).
+linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: the same
+with one projection per bar; with a conductor, the projection of z is added to the bar's embedding, and training then
+starts sooner, because the encoder's gradient need not pass through the conductor. `bar_counter`: a flat decoder also
+reads the number of the bar as a one-hot vector. The last two separate what a conductor can do (chapter 08).
 
 Chapter: 07, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
 """
