@@ -257,7 +257,7 @@ _MATCHED = {
 }
 # A curriculum over length (ours): from 16 bars on the first update, the conductor learns next to nothing in hours.
 _STAGED = {
-    "updates": 23_000,
+    "updates": 18_000,
     "batch": 8,  # of 16 bars each; of shorter windows as many more
     "learning_rate": 2e-3,
     "final_learning_rate": 2e-5,
@@ -267,7 +267,7 @@ _STAGED = {
     "free_bits": 544.0,
     "word_dropout": 0.3,
     "transposition": 5,
-    "curriculum": ((1, 3_000), (2, 4_000), (4, 4_000), (8, 4_000)),
+    "curriculum": ((1, 3_000), (2, 4_000), (4, 3_000), (8, 3_000)),
 }
 _COURSE = (
     Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.3, **_SHORT)),
