@@ -14,9 +14,10 @@ Two ways to run a decoder give the same numbers. `forward` knows all tokens befo
 fused call. `generate_steps` goes step by step and asks for each token once its logits are computed.
 
 Extensions of ours, off by default and not in the paper. `per_step_z`: each step t reads z + W_t z instead of z, a
-linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: a linear
-projection of z is added to each bar's embedding; training then starts sooner, because the encoder's gradient need not
-pass through the conductor.
+linear projection of its own; W_t starts at 0, so that training starts from the paper's model. `per_bar_z`: the same
+with one projection per bar; with a conductor, the projection of z is added to the bar's embedding, and training then
+starts sooner, because the encoder's gradient need not pass through the conductor. `bar_counter`: a flat decoder also
+reads the number of the bar as a one-hot vector. The last two separate what a conductor can do (chapter 08).
 
 Chapter: 05, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
 """
@@ -42,9 +43,14 @@ class FlatDecoder(nn.Module):
         self.vocab_sizes, self.control = config.vocab_sizes, config.control
         units, layers, z_size = config.decoder_units, config.decoder_layers, config.z_size
         self.start = InitialState(z_size, units, layers, generator)
-        self.lstm = LSTM(sum(config.vocab_sizes) + z_size + config.control, units, layers, generator=generator)
+        self.counted_bars, self.steps_per_bar = config.bars if config.bar_counter else 0, config.steps_per_bar
+        inputs = sum(config.vocab_sizes) + z_size + self.counted_bars + config.control
+        self.lstm = LSTM(inputs, units, layers, generator=generator)
         self.output = linear(units, sum(config.vocab_sizes), generator)
-        self.z_projections = nn.Parameter(torch.zeros(config.steps, z_size, z_size)) if config.per_step_z else None
+        self.projected_steps = config.steps_per_bar if config.per_bar_z else 1  # that share one projection of z
+        self.z_projections = None
+        if config.per_step_z or config.per_bar_z:
+            self.z_projections = nn.Parameter(torch.zeros(config.steps // self.projected_steps, z_size, z_size))
 
     def forward(self, z: Tensor, tokens: Tensor, control: Tensor | None = None) -> Tensor:
         """Logits `[batch, steps, classes]` from z `[batch, z]`, where step t has read the tokens before t.
@@ -62,18 +68,29 @@ class FlatDecoder(nn.Module):
 
     def conditioning_inputs(self, z: Tensor, steps: int, control: Tensor | None) -> Tensor:
         """What is read beside the tokens, `[batch, steps, inputs]`; `[batch, 1, inputs]` if all steps are alike."""
-        inputs = with_control(self.z_at_steps(z, steps), control, self.control)
-        return inputs[:, :1] if self.z_projections is None and control is None else inputs
+        inputs = self.z_at_steps(z, steps)
+        if self.counted_bars:
+            inputs = torch.cat([inputs, self.bar_numbers(steps).to(z).expand(len(z), -1, -1)], -1)
+        inputs = with_control(inputs, control, self.control)
+        return inputs[:, :1] if self.z_projections is None and not self.counted_bars and control is None else inputs
+
+    def bar_numbers(self, steps: int) -> Tensor:
+        """The bar of each step as a one-hot vector, `[steps, bars]`. Raises ValueError for more bars than it counts."""
+        if steps > self.counted_bars * self.steps_per_bar:
+            raise ValueError(f"{steps} steps asked for, and this decoder counts {self.counted_bars} bars")
+        return torch.eye(self.counted_bars).repeat_interleave(self.steps_per_bar, 0)[:steps]
 
     def z_at_steps(self, z: Tensor, steps: int) -> Tensor:
-        """What each step reads of z: `[batch, steps, z]`; z itself, or z + W_t z with projections by step."""
+        """What each step reads of z: `[batch, steps, z]`; z itself, or z + W z with the projection of step or bar."""
         repeated = z.unsqueeze(1).expand(-1, steps, -1)  # [batch, steps, z]
         if self.z_projections is None:
             return repeated
-        if steps > len(self.z_projections):
-            raise ValueError(f"{steps} steps asked for, and this decoder projects z for {len(self.z_projections)}")
-        projections = self.z_projections[:steps]  # [steps, z, z]
-        return repeated + F.linear(z, projections.flatten(0, 1)).view(repeated.shape)
+        hold, known = self.projected_steps, len(self.z_projections) * self.projected_steps
+        if steps > known:
+            raise ValueError(f"{steps} steps asked for, and this decoder projects z for {known}")
+        projections = self.z_projections[: -(-steps // hold)]  # [steps or bars, z, z]
+        projected = F.linear(z, projections.flatten(0, 1)).view(len(z), len(projections), -1)
+        return repeated + (projected if hold == 1 else projected.repeat_interleave(hold, 1)[:, :steps])
 
     def generate_steps(
         self, z: Tensor, next_token: NextToken, steps: int, control: Tensor | None = None
@@ -114,7 +131,7 @@ class HierarchicalDecoder(nn.Module):
         self.conductor = LSTM(1, units, config.conductor_layers, generator=generator)
         # A core decoder is a flat decoder of one bar of one track, with the embedding in place of z.
         core = {"steps": config.steps_per_bar, "z_size": units, "conductor_units": 0, "conductor_layers": 0}
-        core |= {"per_bar_z": False, "encoder_reads": "one-hot"}
+        core |= {"per_bar_z": False, "bar_counter": False, "encoder_reads": "one-hot"}
         self.cores = nn.ModuleList(
             FlatDecoder(replace(config, vocab_sizes=(classes,), **core), generator) for classes in config.vocab_sizes
         )

@@ -11,7 +11,7 @@ Chapter: 05. Source: Bengio et al. 2015, Scheduled Sampling for Sequence Predict
 Holtzman et al. 2020, The Curious Case of Neural Text Degeneration (top-p).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -108,3 +108,16 @@ def scheduled_sampling(
         return torch.where(replaced[:, step], sample(logits), truth[track][:, step])
 
     return join_tracks(decoder.generate_steps(z, next_token, tokens.shape[1], control))
+
+
+def word_dropout(
+    tokens: Tensor, vocab_sizes: Sequence[int], probability: float, generator: torch.Generator | None
+) -> Tensor:
+    """`tokens`, of which each step is replaced, with `probability`, by the start-of-sequence input: read as zeros.
+
+    Shapes as in `generate`; the tracks of one step are dropped together. A decoder that cannot rely on the previous
+    tokens has to take more from z. Source: Bowman et al. 2016, section 3.2.
+    """
+    dropped = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
+    start = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
+    return torch.where(dropped if tokens.ndim == 2 else dropped.unsqueeze(-1), start, tokens.long())

@@ -24,7 +24,7 @@ from torch.nn.functional import softplus
 
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
-from mvae_lib.models.generate import Sampler, generate, scheduled_sampling
+from mvae_lib.models.generate import Sampler, generate, scheduled_sampling, word_dropout
 from mvae_lib.models.latent_model import LatentModel, Output
 from mvae_lib.models.lstm import LSTM, linear
 from mvae_lib.models.posterior import Posterior
@@ -97,16 +97,20 @@ class MusicVAE(LatentModel):
         generator: torch.Generator | None = None,
         sampling_probability: float = 0.0,
         control: Tensor | None = None,
+        dropout: float = 0.0,
     ) -> Output:
         """Encode, sample z, decode: what a training step needs.
 
-        With probability `sampling_probability`, the decoder reads its own sample in place of a true previous token.
+        With probability `sampling_probability`, the decoder reads its own sample in place of a true previous token;
+        with probability `dropout`, zeros (see `word_dropout`).
         """
         posterior = self.posterior(tokens, control)  # mu and sigma, each [batch, z]
         z = posterior.sample(generator)  # [batch, z]
         read = tokens  # [batch, steps]
         if sampling_probability > 0:
             read = scheduled_sampling(self.decoder, z, tokens, sampling_probability, generator, control)
+        if dropout > 0:
+            read = word_dropout(read, self.config.vocab_sizes, dropout, generator)
         return Output(self.logits(z, read, control), posterior, z)  # logits [batch, steps, classes]
 
     def posterior(self, tokens: Tensor, control: Tensor | None = None) -> Posterior:

@@ -171,7 +171,8 @@ def elbo_objective(config: TrainingConfig) -> Objective:
     def objective(model: LatentModel, batch: Batch, step: int, generator: torch.Generator | None) -> Losses:
         beta = schedules.beta(step, config.max_beta, config.beta_rate)
         sampling = schedules.sampling_probability(step, config.sampling_k)
-        logits, posterior, _ = model(batch.tokens, generator, sampling, batch.control)
+        dropout = {"dropout": config.word_dropout} if config.word_dropout else {}  # of recurrent models only
+        logits, posterior, _ = model(batch.tokens, generator, sampling, batch.control, **dropout)
         distortion = reconstruction(logits, batch.tokens, model.config.vocab_sizes)  # [batch]
         rate = posterior.kl()  # [batch]
         free_bits = config.free_bits * (batch.tokens.shape[1] / model.config.steps)
