@@ -69,7 +69,7 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def alt_text(figure: Figure) -> str:
-    """What the figure says in words: its titles, the quantities on its axes, and the names of its series."""
+    """What the figure says in words: its titles, the quantities on its axes, its series; a drawing, its texts."""
     sentences = [figure.get_suptitle()]
     for ax in figure.axes:
         if not ax.get_visible():
@@ -78,6 +78,9 @@ def alt_text(figure: Figure) -> str:
             sentences.append(_labelled("Colour", ax.get_ylabel() or ax.get_xlabel()))
             continue
         sentences += [text.get_text() for text in _titles(ax)]
+        if not ax.axison:  # a drawing
+            sentences += [text.get_text() for text in ax.texts]
+            continue
         sentences.append(_labelled("Horizontal axis", ax.get_xlabel()))
         sentences.append(_labelled("Vertical axis", ax.get_ylabel()))
         names = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
