@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from mvae_lib.plots import palette
@@ -83,8 +84,8 @@ def alt_text(figure: Figure) -> str:
             continue
         sentences.append(_labelled("Horizontal axis", ax.get_xlabel()))
         sentences.append(_labelled("Vertical axis", ax.get_ylabel()))
-        names = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
-        sentences.append(_labelled("Series", ", ".join(names)))
+        sentences.append(_series([ax.get_legend()]))
+    sentences.append(_series(figure.legends))
     one_line = dict.fromkeys(" ".join(sentence.split()) for sentence in sentences)  # what panels share is said once
     return " ".join(line if line.endswith((".", "?")) else f"{line}." for line in one_line if line)
 
@@ -118,6 +119,11 @@ def _show_in_notebook() -> None:
 
 def _labelled(what: str, name: str) -> str:
     return f"{what}: {name}" if name else ""
+
+
+def _series(legends: list[Legend | None]) -> str:
+    names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    return _labelled("Series", ", ".join(names))
 
 
 def _titles(ax: Axes) -> Iterator[Text]:
