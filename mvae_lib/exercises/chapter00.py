@@ -25,7 +25,8 @@ def warm_up(seconds: Callable[[int, float], float]) -> Verdict:
 
 
 def _why(value: float, steps: int, tempo: float, right: float) -> str:
-    got = f"For {steps} steps at {tempo:g} beats per minute the result should be {right:.3g} s, and yours is {value:.3g} s."
+    case = f"For {steps} steps at {tempo:g} beats per minute"
+    got = f"{case} the result should be {right:.3g} s, and yours is {value:.3g} s."
     if abs(value - 4 * right) < 1e-6:
         return f"{got} You took a step for a beat: a beat has 4 steps."
     if abs(value - 16 * right) < 1e-6:
