@@ -9,7 +9,7 @@ import torch
 
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
-from mvae_lib.models.generate import generate, greedy, scheduled_sampling, temperature, top_p
+from mvae_lib.models.generate import generate, greedy, scheduled_sampling, temperature, top_p, word_dropout
 from mvae_lib.models.lstm import LSTM
 
 V, Z, UNITS, STEPS, BARS, BATCH = 12, 6, 8, 4, 3, 5  # STEPS: of a bar
@@ -143,9 +143,11 @@ def test_hierarchical_decoder_in_one_batch_equals_the_loop_over_bars(generator, 
 
 DECODERS = {
     "flat": lambda generator: flat(generator),
-    "flat with maps": lambda generator: flat(generator, steps=STEPS * BARS, per_step_z=True),
+    "flat, projections by step": lambda generator: flat(generator, steps=STEPS * BARS, per_step_z=True),
+    "flat, projections by bar": lambda generator: flat(generator, steps=STEPS * BARS, per_bar_z=True),
+    "flat, bar counter": lambda generator: flat(generator, steps=STEPS * BARS, bar_counter=True),
     "hierarchical": lambda generator: hierarchical(generator),
-    "hierarchical with maps": lambda generator: hierarchical(generator, per_bar_z=True, per_step_z=True),
+    "hierarchical, projections": lambda generator: hierarchical(generator, per_bar_z=True, per_step_z=True),
     "trio": lambda generator: hierarchical(generator, TRIO),
 }
 
@@ -251,6 +253,24 @@ def test_maps_of_z_are_additions_and_start_where_they_should(generator):
     torch.testing.assert_close(with_maps - decoder.embed(z, BARS), torch.stack([z @ m.T for m in maps], 1))
 
 
+def test_a_flat_decoder_reads_the_projection_and_the_number_of_its_bar(generator):
+    z = random_z(generator)
+    decoder = flat(generator, steps=STEPS * BARS, per_bar_z=True)
+    by_bar = [z + z @ projection.T for projection in decoder.z_projections]
+    assert len(by_bar) == BARS
+    expected = torch.stack([by_bar[step // STEPS] for step in range(STEPS * BARS)], 1)
+    torch.testing.assert_close(decoder.z_at_steps(z, STEPS * BARS), expected)
+    torch.testing.assert_close(decoder.z_at_steps(z, STEPS + 1), expected[:, : STEPS + 1])  # a bar begun
+    counter = flat(generator, steps=STEPS * BARS, bar_counter=True)
+    inputs = counter.conditioning_inputs(z, STEPS * BARS, None)
+    assert inputs.shape == (BATCH, STEPS * BARS, Z + BARS)
+    assert inputs[:, :, Z:].argmax(-1)[0].tolist() == [step // STEPS for step in range(STEPS * BARS)]
+    assert torch.equal(inputs[:, :, Z:].sum(-1), torch.ones(BATCH, STEPS * BARS))
+    for limited, reason in ((decoder, "projects z for 12"), (counter, "counts 3 bars")):
+        with pytest.raises(ValueError, match=reason):
+            generate(limited, z, STEPS * BARS + 1)
+
+
 def test_any_number_of_steps_bars_and_sequences(generator):
     z = torch.randn(1, Z, generator=generator)
     assert generate(flat(generator), z, 7).shape == (1, 7)
@@ -345,3 +365,17 @@ def test_scheduled_sampling_gives_the_logits_and_gradients_of_drawing_along_the_
 
 def trained(module: torch.nn.Module) -> list[torch.nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+# ---- word dropout
+
+
+def test_word_dropout_replaces_the_asked_share_by_the_start_of_sequence_input(generator):
+    tokens = torch.randint(V, (400, 50), generator=generator)
+    read = word_dropout(tokens, (V,), 0.3, generator)
+    dropped = read != tokens
+    assert dropped.float().mean() == pytest.approx(0.3, abs=0.01) and (read[dropped] == V).all()
+    trio = random_tokens(generator, TRIO)
+    read = word_dropout(trio, TRIO, 0.5, generator)
+    steps = (read == torch.tensor(TRIO)).all(-1)  # the tracks of a step are dropped together
+    assert 0 < steps.float().mean() < 1 and torch.equal(read[~steps], trio[~steps])

@@ -45,5 +45,5 @@ def test_a_trio_has_a_core_for_each_track():
 
 def test_a_flat_model_has_one_decoder_and_no_conductor():
     _, texts = words("mel_16bar_flat")
-    assert "decoder: LSTM, 536 units, 256 steps" in texts
+    assert "decoder: LSTM, 424 units, 256 steps" in texts
     assert not any("conductor" in text for text in texts)

@@ -144,8 +144,8 @@ def test_bounds_fit_together(model, data, baselines):
 
 def test_books_add_up_to_the_whole(model, data, baselines):
     result = evaluate(model, data, baselines, seeded(), k=2)
-    assert list(result.by_book) == ["aird", "ryan", "oneill"]
-    books = list(result.by_book.values())
+    assert list(result.by_source) == ["aird", "ryan", "oneill"]
+    books = list(result.by_source.values())
     weights = [book.windows / len(data) for book in books]
     assert sum(weights) == pytest.approx(1)
     for name in ("rate_bits", "distortion_nats_per_step", "elbo_nats", "iwae_nats", "ngram_nats_per_step"):
@@ -154,8 +154,8 @@ def test_books_add_up_to_the_whole(model, data, baselines):
     mean = np.dot(weights, [book.free_running.step for book in books])
     assert result.whole.free_running.step == pytest.approx(mean)
     alone = evaluate(model, data[data.book == "ryan"], baselines, seeded(), k=2)
-    assert alone.whole.teacher_forced == result.by_book["ryan"].teacher_forced
-    assert list(alone.by_book) == ["ryan"]
+    assert alone.whole.teacher_forced == result.by_source["ryan"].teacher_forced
+    assert list(alone.by_source) == ["ryan"]
 
 
 def test_batches_change_nothing_and_the_generator_everything_that_is_drawn(model, data, baselines):
@@ -166,12 +166,12 @@ def test_batches_change_nothing_and_the_generator_everything_that_is_drawn(model
 
 
 def test_mutual_information_is_estimated_from_windows_of_the_whole_split(model, data, baselines):
-    by_book = data[np.argsort(data.book)]
-    few = evaluate(model, by_book, baselines, seeded(), k=1, mutual_information_windows=20)
+    by_source = data[np.argsort(data.book)]
+    few = evaluate(model, by_source, baselines, seeded(), k=1, mutual_information_windows=20)
     assert few.mutual_information_windows == 20
     assert few.mutual_information_ceiling_bits == pytest.approx(math.log2(20))
     assert few.mutual_information_bits <= math.log2(20)
-    head = evaluate(model, by_book[:20], baselines, seeded(), k=1)
+    head = evaluate(model, by_source[:20], baselines, seeded(), k=1)
     assert few.mutual_information_bits != pytest.approx(head.mutual_information_bits)
 
 
@@ -196,7 +196,7 @@ def test_the_table_shows_every_number_and_its_baselines(model, data, baselines):
     for words in ("all", "aird", "ryan", "oneill", "always no event", "per-step majority", "5-gram", "k = 2", "of 5"):
         assert words in text
     rows = {line[:30].strip(): line[30:].split() for line in text.splitlines()}
-    columns = [result.whole, *result.by_book.values()]
+    columns = [result.whole, *result.by_source.values()]
     assert rows["rate, bits"] == [f"{column.rate_bits:.1f}" for column in columns]
     assert rows["model, at most (ELBO)"] == [f"{-column.elbo_nats / 32:.3f}" for column in columns]
     assert max(map(len, text.splitlines())) <= 88
@@ -211,7 +211,7 @@ def test_json_there_and_back(model, data, baselines, tmp_path):
 
 def test_json_of_something_else_is_refused_by_name(model, data, baselines, tmp_path):
     path, good = tmp_path / "evaluation.json", report.to_dict(evaluate(model, data, baselines, seeded(), k=1))
-    foreign = [{}, [], {**good, "more": 1}, {**good, "whole": {}}, {**good, "by_book": []}]
+    foreign = [{}, [], {**good, "more": 1}, {**good, "whole": {}}, {**good, "by_source": []}]
     for content in [*(json.dumps(data) for data in foreign), json.dumps(good)[:100]]:
         path.write_text(content, encoding="utf-8")
         with pytest.raises(ValueError, match=r"evaluation\.json"):

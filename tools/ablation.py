@@ -42,7 +42,7 @@ RESULT = ROOT / "datasets" / "sweeps" / "decoder_ablation.json"
 BARS = 16
 BASE = ModelConfig(steps=BARS * STEPS_PER_BAR, z_size=128, encoder_units=128, decoder_layers=1, scaled_init=True)
 TRAINING = TrainingConfig(
-    updates=3_600,
+    updates=2_000,
     batch=8,  # of 16 bars each; of shorter windows as many more, so that an update always reads 128 bars
     learning_rate=2e-3,
     final_learning_rate=2e-5,
@@ -52,7 +52,7 @@ TRAINING = TrainingConfig(
     free_bits=544.0,
     word_dropout=0.3,
     transposition=5,
-    curriculum=((1, 600), (2, 600), (4, 600), (8, 600)),
+    curriculum=((1, 350), (2, 350), (4, 350), (8, 350)),
 )
 
 

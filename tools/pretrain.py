@@ -30,10 +30,13 @@ sys.path.insert(0, str(ROOT))
 from mvae_lib import evaluation, training  # noqa: E402
 from mvae_lib._files import write_whole  # noqa: E402
 from mvae_lib.data.folk import folk_melodies  # noqa: E402
+from mvae_lib.data.ngram import NGram  # noqa: E402
 from mvae_lib.evaluation import report  # noqa: E402
 from mvae_lib.models.config import Configuration, TrainingConfig, get_config  # noqa: E402
 from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
-from mvae_lib.music.melody import STEPS_PER_BAR  # noqa: E402
+from mvae_lib.music.attributes import pitch_range  # noqa: E402
+from mvae_lib.music.melody import STEPS_PER_BAR, is_note_on  # noqa: E402
+from mvae_lib.music.structure import in_bars, repetition_score, self_similarity  # noqa: E402
 from mvae_lib.pretrained import CARD, FOLDER, NAMES  # noqa: E402
 from mvae_lib.training import checkpoints, schedules  # noqa: E402
 from mvae_lib.training.loop import cut_windows, first_steps  # noqa: E402
@@ -80,6 +83,35 @@ def validation_windows(tokens: np.ndarray, bars: int) -> np.ndarray:
     """Windows `[n, bars * steps per bar]`, one out of each whole one, cut at random but the same at each call."""
     generator, steps, windows = torch.Generator().manual_seed(SEED), bars * STEPS_PER_BAR, torch.from_numpy(tokens)
     return cut_windows(windows, first_steps(windows, steps, STEPS_PER_BAR, generator) + torch.arange(steps)).numpy()
+
+
+def describe_music(tokens: np.ndarray, ngram: NGram) -> dict:
+    """What is to be heard in windows `[n, steps]`, in numbers; means over the windows."""
+    onsets = in_bars(is_note_on(tokens)).sum(-1)  # [n, bars]
+    figures = {
+        "onsets_per_bar": onsets.mean(),
+        "empty_bars": (onsets == 0).mean(),
+        "range_semitones": np.nanmean(pitch_range(tokens)),
+        "nll_nats_per_step": ngram.nll_per_step(tokens).mean(),
+    }
+    if onsets.shape[1] >= 16:
+        figures["repetition_score"] = repetition_score(self_similarity(tokens)).mean()
+    return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def additions(configuration: Configuration) -> list[str]:
+    """What is not in the paper, in the architecture and in the training of this model."""
+    model, config = configuration.model, configuration.training
+    told = {
+        "per-step projections of z, added to what the decoder reads of z": model.per_step_z,
+        "per-bar projections of z": model.per_bar_z,
+        "an encoder that reads each bar by itself": model.bar_encoder,
+        "wider initial weights": model.scaled_init,
+        f"a curriculum over length, (bars, updates): {config.curriculum}": config.curriculum,
+        f"word dropout {config.word_dropout} in training (Bowman et al. 2016)": config.word_dropout,
+        "a linear fall of the learning rate at the end of the training": config.cooldown,
+    }
+    return [text for text, used in told.items() if used]
 
 
 def train(configuration: Configuration, learned_from: np.ndarray, held_out: np.ndarray, folder: Path) -> list[dict]:
@@ -159,6 +191,8 @@ def ship(name: str, folder: Path) -> None:
         "licence": LICENCE,
         "limits": "Folk melodies of Ireland, Scotland and North America in 4/4, one voice, on a grid of sixteenths. "
         "Other music is outside of what it has seen.",
+        "precision": "bfloat16 matrix products in training, float32 weights; stored in float16",
+        "additions": additions(facts.configuration),
         "float16_costs": {
             "onset_free_running": round(single.free_running.onset - half.free_running.onset, 5),
             "elbo_nats": round(single.elbo_nats - half.elbo_nats, 5),
@@ -166,6 +200,17 @@ def ship(name: str, folder: Path) -> None:
         "curve": metrics["curve"],
         "sample": measure(checkpoints.load_model(shipped), test.sample(SAMPLE, SEED).tokens, config, config.free_bits),
         "test": asdict(results[0]),
+        "test_onset_by_bar": measure(exact, test.tokens, config, config.free_bits)["onset_by_bar"],
+        "music": {
+            "test split": describe_music(test.tokens, baselines.ngram),
+            "reconstructions": describe_music(exact.reconstruct(test.tokens).numpy(), baselines.ngram),
+            "samples, greedy": describe_music(
+                exact.sample(SAMPLE, torch.Generator().manual_seed(SEED)).numpy(), baselines.ngram
+            ),
+            "samples, temperature 1": describe_music(
+                exact.sample(SAMPLE, torch.Generator().manual_seed(SEED), temperature=1.0).numpy(), baselines.ngram
+            ),
+        },
     }
     write_whole(shipped / CARD, (json.dumps(card, indent=1) + "\n").encode("utf-8"))
     print(report.table(results[0]))

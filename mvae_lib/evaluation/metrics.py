@@ -141,7 +141,7 @@ def evaluate(
         mutual_information_windows=len(chosen),
         mutual_information_ceiling_bits=mutual_information_ceiling(len(chosen)) * BITS_PER_NAT,
         whole=scores(np.ones(len(true), bool)),
-        by_book={source: scores(data.source == source) for source in data.sources},
+        by_source={source: scores(data.source == source) for source in data.sources},
     )
 
 

@@ -55,7 +55,7 @@ class Evaluation:
     mutual_information_windows: int
     mutual_information_ceiling_bits: float  # log2 of them: no estimate can be higher
     whole: Scores
-    by_book: dict[str, Scores]
+    by_source: dict[str, Scores]
 
     def __repr__(self) -> str:
         return table(self)
@@ -63,13 +63,13 @@ class Evaluation:
 
 def table(evaluation: Evaluation) -> str:
     """The evaluation as text: a row for each measure, a column for all windows and one for each source."""
-    width = max(9, *(len(source) + 1 for source in ["", *evaluation.by_book]))
+    width = max(9, *(len(source) + 1 for source in ["", *evaluation.by_source]))
 
     def line(title: str, cells: list[str]) -> str:
         return f"{title:<30}" + "".join(f"{cell:>{width}}" for cell in cells)
 
-    columns = [evaluation.whole, *evaluation.by_book.values()]
-    lines = [line("", ["all", *evaluation.by_book]), line("windows", [f"{column.windows:,}" for column in columns])]
+    columns = [evaluation.whole, *evaluation.by_source.values()]
+    lines = [line("", ["all", *evaluation.by_source]), line("windows", [f"{column.windows:,}" for column in columns])]
     for measure, title in (("step", "step accuracy"), ("onset", "onset accuracy"), ("exact", "exact windows")):
         lines.append(title)
         for name in ("no_event", "majority", "teacher_forced", "free_running"):
