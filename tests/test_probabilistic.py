@@ -57,8 +57,8 @@ def test_the_title_is_shown_and_x_is_the_only_observed_variable(draw):
     figure = draw()
     ax = figure.axes[0]
     assert "A sentence." in (ax.get_title(), ax.get_title(loc="left"))
-    faces = [to_hex(patch.get_facecolor()) for patch in ax.patches if isinstance(patch, Circle)]
-    assert sorted(faces) == sorted([palette.GRID, palette.PAPER])
+    fills = [to_hex(patch.get_facecolor()) for patch in ax.patches if isinstance(patch, Circle)]
+    assert sorted(fills) == sorted([palette.GRID, palette.PAPER])
 
 
 def test_generation_is_solid_and_inference_is_dashed():
