@@ -50,11 +50,11 @@ ONE_BAR = ModelConfig(
     STEPS_PER_BAR, z_size=16, encoder_units=64, decoder_units=96, decoder_layers=1, scaled_init=True
 )
 ONE_BAR_TRAINING = TrainingConfig(400, 64, learning_rate=5e-3, learning_rate_decay=1.0, transposition=5)
-SHORT, LONG = (100, 400), (100, 400, 1200)  # updates after which a model is measured
+SHORT, LONG = (400,), (1, 50, 400, 800)  # updates after which a model is measured
 
 BARS_PER_UPDATE = 64
 LENGTH_MODEL = ModelConfig(z_size=32, encoder_units=96, decoder_layers=1, scaled_init=True)
-LENGTH_TRAINING = TrainingConfig(800, BARS_PER_UPDATE, learning_rate=3e-3, learning_rate_decay=1.0, transposition=5)
+LENGTH_TRAINING = TrainingConfig(400, BARS_PER_UPDATE, learning_rate=3e-3, learning_rate_decay=1.0, transposition=5)
 LENGTH_WINDOWS = 1024  # held-out windows of each length
 DECODERS = {
     "flat": {"decoder_units": 146},
@@ -94,9 +94,9 @@ CURES: dict[str, dict] = {
     "beta 1": {"stages": LONG},
     "beta 4": {},
     "beta 0.3": {},
-    "KL annealing": {"stages": LONG},
+    "KL annealing": {"stages": (400, 800)},
     "cyclical annealing": {},
-    "free bits, total": {"stages": LONG},
+    "free bits, total": {"stages": (400, 800)},
     "free bits, by dimension": {},
     "free bits, floor": {},
     "word dropout 0.5": {"dropout": 0.5},
