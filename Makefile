@@ -12,7 +12,7 @@ AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS
 # A file of tests, or a notebook, at a time on each core.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: lab test fast notebooks data format clean
+.PHONY: lab test fast notebooks figures refute data format clean
 .DEFAULT_GOAL := lab
 
 lab: $(VENV)/course
@@ -33,6 +33,14 @@ fast: $(VENV)/course-and-tests
 # Execute all notebooks and store them in their normal form.
 notebooks: $(VENV)/course-and-tests
 	$(BIN)/python tools/notebooks.py
+
+# Every figure of every chapter as SVG and PNG in build/figures, for slides.
+figures: $(VENV)/course-and-tests
+	$(BIN)/python tools/figures.py
+
+# Run the chapters with untrained weights in place of the shipped ones, and list the printed lines that stay the same.
+refute: $(VENV)/course-and-tests
+	$(BIN)/python tools/refute.py
 
 # Build the data sets anew; the files come out byte for byte the same.
 data: $(VENV)/course

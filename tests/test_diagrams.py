@@ -26,13 +26,13 @@ def test_the_hierarchical_model_has_a_conductor_and_a_core_for_each_bar_drawn():
     assert texts.count("core decoder\n16 steps") == 4
     assert [text for text in texts if text.startswith("bar ")] == [f"bar {n}: [B, 1024]" for n in (1, 2, 3, 16)]
     assert "logits [B, 256, 90]" in texts
-    assert "first state" in texts  # and no map of ours
+    assert "initial state" in texts  # and no projection of ours
     assert ax.get_title(loc="left") or ax.get_title()
 
 
-def test_a_map_of_ours_is_named_as_ours():
+def test_a_projection_of_ours_is_named_as_ours():
     texts = words("mel_16bar_hier_projected")[1]
-    assert any("a map to each bar (ours)" in text for text in texts)
+    assert any("a projection for each bar (ours)" in text for text in texts)
     assert any(text.startswith("encoder (ours), bar by bar: LSTM") for text in texts)
     assert not any("(ours)" in text for text in words("hierdec-mel_16bar")[1])
 

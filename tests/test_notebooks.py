@@ -10,6 +10,18 @@ from tools import notebooks
 from tools.nbval_comparison import compare_outputs, same_but_for_last_digits
 
 PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_paths()}
+# Notebooks of the first edition that are larger than the second allows. Take a name out when its chapter is rewritten.
+OVER_LIMITS = {
+    "chapters/00_start_here.ipynb",
+    "chapters/01_music_as_data.ipynb",
+    "chapters/02_autoencoder.ipynb",
+    "chapters/03_vae.ipynb",
+    "chapters/04_reparameterization.ipynb",
+    "chapters/06_beta_vae.ipynb",
+    "chapters/07_posterior_collapse.ipynb",
+    "chapters/08_hierarchical_decoder.ipynb",
+    "chapters/09_latent_space.ipynb",
+}
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
 
 
@@ -22,6 +34,15 @@ def test_there_are_chapters_and_every_chapter_from_01_on_has_its_solutions():
 @pytest.mark.parametrize("name", PATHS)
 def test_stored_notebook_is_in_the_normal_form(name):
     assert notebooks.problems(PATHS[name]) == []
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_stored_notebook_is_as_small_as_a_chapter_may_be_and_its_figures_as_large(name):
+    found = notebooks.over_limits(PATHS[name])
+    if name in OVER_LIMITS:
+        assert found, f"{name} is within the limits now: take it out of OVER_LIMITS"
+    else:
+        assert found == []
 
 
 @pytest.mark.parametrize("name", SOLUTIONS)
@@ -98,16 +119,48 @@ def test_widget_state_and_timings_are_dropped():
     assert "widgets" not in notebook.metadata
 
 
-def test_pictures_are_stored_with_few_colours_and_only_once(tmp_path):
-    picture = Image.effect_noise((60, 40), 50).convert("RGBA")
+def png(width, height, mode="RGBA"):
     file = io.BytesIO()
-    picture.save(file, "PNG")
-    image = new_output("display_data", data={"image/png": base64.b64encode(file.getvalue()).decode()})
+    Image.new(mode, (width, height), (217, 95, 2, 255)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def figure_output(width, height, **metadata):
+    return new_output("display_data", data={"image/png": png(width, height)}, metadata=metadata)
+
+
+def test_pictures_keep_their_colours_are_made_small_only_once_and_keep_their_alt_text():
+    image = figure_output(60, 40, **{"image/png": {"alt": "an orange", "width": 60}, "needs_background": "light"})
     once = notebooks.normalised(new_notebook(cells=[new_code_cell("plot", outputs=[image])]))
-    stored_png = once.cells[0].outputs[0].data["image/png"]
-    assert len(stored_png) < len(base64.b64encode(file.getvalue()))
-    assert Image.open(io.BytesIO(base64.b64decode(stored_png))).size == (60, 40)
-    assert notebooks.normalised(once).cells[0].outputs[0].data["image/png"] == stored_png
+    output = once.cells[0].outputs[0]
+    assert output.metadata == {"image/png": {"alt": "an orange"}}
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
+    assert picture.size == (60, 40) and picture.getpixel((5, 5)) == (217, 95, 2)
+    assert notebooks.normalised(once) == once
+
+
+def test_too_many_cells_too_many_words_and_too_narrow_figures_are_found(tmp_path):
+    cells = [new_code_cell("1") for _ in range(41)]
+    cells += [new_markdown_cell("word " * 1_801), new_code_cell("plot", outputs=[figure_output(1_399, 10)])]
+    found = notebooks.over_limits(stored(tmp_path, *cells)[0])
+    assert found == [
+        "has 42 code cells, more than 40",
+        "has 1,801 words of prose, more than 1,800",
+        "cell 43 has a figure of 1399 pixels, narrower than 1,400",
+    ]
+    allowed = [new_markdown_cell("word " * 1_800), new_code_cell("plot", outputs=[figure_output(1_400, 10)])]
+    assert notebooks.over_limits(stored(tmp_path, *allowed)[0]) == []
+
+
+def test_exercises_folded_answers_numbers_and_signs_are_no_prose():
+    cells = [
+        new_markdown_cell(
+            "Two [words](see/this.md): 3 = $\\mathcal{L} + 2$ <details><summary>Hint</summary>hidden words</details>"
+        ),
+        new_markdown_cell("a task of many words", id="exercise-01-1-task"),
+        new_code_cell("not = prose"),
+    ]
+    assert notebooks.prose_words(new_notebook(cells=cells)) == 2
 
 
 def test_the_answer_is_cut_and_the_rest_of_the_cell_stays():

@@ -1,3 +1,6 @@
+import io
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -5,8 +8,11 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from PIL import Image
 
 from mvae_lib import plots
+from mvae_lib.plots import palette, style
+from mvae_lib.plots.pictures import TOLERANCE, compact_png
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +71,90 @@ def test_a_figure_becomes_the_bytes_of_a_picture_and_is_closed():
     figure = plots.piano_roll(np.full(16, 41)).figure
     assert plots.as_png(figure).startswith(b"\x89PNG")
     assert not plt.fignum_exists(figure.number)
+
+
+@pytest.fixture
+def course_style():
+    with plt.rc_context():
+        plots.set_style()
+        yield
+
+
+def opened(png):
+    return Image.open(io.BytesIO(png))
+
+
+@pytest.mark.parametrize("size", [(9, 3.6), (7.5, 2.8), (4, 4)])
+def test_every_picture_is_wide_enough_for_a_projector_whatever_its_size_in_inches(course_style, size):
+    figure, ax = plt.subplots(figsize=size)
+    ax.plot([1, 2])
+    assert opened(plots.figure_png(figure)).size[0] >= 1400
+    assert plt.rcParams["font.size"] >= 12 and figure.dpi >= 160
+
+
+def test_the_accent_colour_and_the_paper_are_stored_exactly(course_style):
+    figure, ax = plt.subplots()
+    ax.bar([0, 1], [1, 2], color=[palette.ACCENT, palette.PLUM])
+    for number, color in enumerate(palette.SERIES):
+        ax.axhline(number / 2, color=color)
+    ax.set(title="Letters of many shades", xlabel="steps")
+    picture = opened(plots.figure_png(figure))
+    assert picture.mode == "P"
+    shown = {color for _, color in picture.convert("RGB").getcolors(256)}
+    wanted = {tuple(int(color[i : i + 2], 16) for i in (1, 3, 5)) for color in (*palette.SERIES, palette.PAPER)}
+    assert wanted <= shown
+
+
+def test_no_pixel_moves_by_more_than_the_tolerance_and_many_colours_are_left_alone(course_style):
+    figure, ax = plt.subplots()
+    ax.plot([0, 2, 1], label="a line")
+    ax.legend()
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    before, after = (
+        np.asarray(opened(png).convert("RGB"), int) for png in (file.getvalue(), compact_png(file.getvalue()))
+    )
+    assert np.abs(before - after).max() <= TOLERANCE
+    assert len(compact_png(file.getvalue())) < len(file.getvalue()) / 2
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "PNG")
+    assert np.array_equal(np.asarray(opened(compact_png(file.getvalue()))), noise)
+
+
+def test_transparent_paper_becomes_white():
+    file = io.BytesIO()
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(file, "PNG")
+    assert opened(compact_png(file.getvalue())).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_long_titles_and_labels_are_broken_into_lines_that_fit(course_style):
+    figure, axes = plt.subplots(1, 3)
+    for ax in axes:
+        ax.set(title="A title that is far too long for a panel", ylabel="a quantity with a very long name, " * 3)
+    figure.suptitle("One sentence that is too long for a single line of the figure " * 3, x=0.01, ha="left")
+    short = axes[0].set_xlabel("steps")
+    style.fit_texts(figure)
+    assert short.get_text() == "steps"
+    figure.draw_without_rendering()
+    for ax, beside in itertools.pairwise(axes):
+        title = next(style._titles(ax))
+        assert "\n" in title.get_text()
+        assert title.get_window_extent().x1 <= beside.bbox.x0
+    assert figure.texts[0].get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_text_for_those_who_cannot_see_names_titles_axes_and_series(course_style):
+    figure, (left, right) = plt.subplots(1, 2)
+    left.plot([1, 2], label="flat")
+    left.legend()
+    left.set(title="The loss falls", xlabel="updates", ylabel="nats per step")
+    dots = right.scatter([1], [1], c=[1.0])
+    figure.colorbar(dots, ax=right, label="onsets per bar")
+    right.set(xlabel="updates")
+    assert plots.alt_text(figure) == (
+        "The loss falls. Horizontal axis: updates. Vertical axis: nats per step. Series: flat. Colour: onsets per bar."
+    )
 
 
 def test_a_line_for_each_series_begins_at_bar_1():

@@ -19,15 +19,23 @@ import nbformat
 from nbclient import NotebookClient
 from PIL import Image
 
+from mvae_lib.plots.pictures import compact_png
+
 ROOT = Path(__file__).resolve().parents[1]
 MAX_BYTES = 600_000
 MAX_CELL_LINES = 25
+MAX_CODE_CELLS = 40  # the cells of the exercises among them
+MAX_WORDS = 1_800  # of prose, as `prose_words` counts it
+MIN_FIGURE_WIDTH = 1_400  # pixels
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-COLOURS = 64  # in a stored figure: a third of the bytes, and no difference that an eye sees
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 SOLUTION = re.compile(r"(?P<indent>[ ]*)# BEGIN SOLUTION\n.*?# END SOLUTION(?=\n|$)", re.DOTALL)
 TO_DO = 'raise NotImplementedError("write your answer here")'
 SHOWS = re.compile(r"^(?:plt\.show|print|play|score)\(", re.MULTILINE)  # what a cell cannot do without an output
+WORD = re.compile(r"[^\W\d_][\w'’-]*")  # a number or a sign is none
+NO_PROSE = re.compile(
+    r"<details>.*?</details>|\$\$.*?\$\$|\$[^$\n]+\$|\]\([^)\s]*\)", re.DOTALL
+)  # folded, formulas, addresses
 LOCAL_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users)")
 
 
@@ -97,18 +105,17 @@ def normalised(notebook):
                 output.data.pop(WIDGET_VIEW, None)
                 if "image/png" in output.data:
                     output.data["image/png"] = _small_png(output.data["image/png"])
-                output.metadata = nbformat.from_dict({})
+                alt = output.metadata.get("image/png", {}).get("alt")  # for readers who cannot see the figure
+                output.metadata = nbformat.from_dict({"image/png": {"alt": alt}} if alt else {})
     return notebook
 
 
 def _small_png(encoded: str) -> str:
-    """A PNG with a palette of a few colours, in base64; one that has a palette already stays as it is."""
-    picture = Image.open(io.BytesIO(base64.b64decode(encoded)))
-    if picture.mode == "P":
+    """A PNG in base64 as `compact_png` stores it; one without transparency has been through it and stays as it is."""
+    data = base64.b64decode(encoded)
+    if Image.open(io.BytesIO(data)).mode in ("P", "RGB"):
         return encoded
-    small = io.BytesIO()
-    picture.convert("RGB").quantize(COLOURS).save(small, "PNG", optimize=True)
-    return base64.b64encode(small.getvalue()).decode("ascii")
+    return base64.b64encode(compact_png(data)).decode("ascii")
 
 
 def _merge_streams(outputs: list) -> list:
@@ -121,6 +128,41 @@ def _merge_streams(outputs: list) -> list:
         else:
             merged.append(output)
     return merged
+
+
+def prose_words(notebook) -> int:
+    """The words of the text, without the exercises' tasks, folded answers and hints (`<details>`), and formulas."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "markdown" and not cell.id.startswith("exercise-")]
+    return sum(len(WORD.findall(NO_PROSE.sub(" ", cell.source))) for cell in cells)
+
+
+def code_cells(notebook) -> int:
+    """The number of code cells."""
+    return sum(cell.cell_type == "code" for cell in notebook.cells)
+
+
+def figure_widths(notebook) -> list[tuple[int, int]]:
+    """(cell number from 1, width in pixels) of each figure."""
+    widths = []
+    for number, cell in enumerate(notebook.cells, 1):
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                png = base64.b64decode(output.data["image/png"])
+                widths.append((number, Image.open(io.BytesIO(png)).size[0]))
+    return widths
+
+
+def over_limits(path: Path) -> list[str]:
+    """Where a chapter or solution is larger than the course allows, or its figures are too small for a projector."""
+    notebook, found = read(path), []
+    if code_cells(notebook) > MAX_CODE_CELLS:
+        found.append(f"has {code_cells(notebook)} code cells, more than {MAX_CODE_CELLS}")
+    if prose_words(notebook) > MAX_WORDS:
+        found.append(f"has {prose_words(notebook):,} words of prose, more than {MAX_WORDS:,}")
+    for number, width in figure_widths(notebook):
+        if width < MIN_FIGURE_WIDTH:
+            found.append(f"cell {number} has a figure of {width} pixels, narrower than {MIN_FIGURE_WIDTH:,}")
+    return found
 
 
 def problems(path: Path) -> list[str]:
@@ -171,7 +213,7 @@ def main(arguments: list[str]) -> None:
             write(read_with_exercises(path), path)
         else:
             print(f"{path.relative_to(ROOT)}: {execute(path):.0f} s", flush=True)
-            for problem in problems(path):
+            for problem in problems(path) + over_limits(path):
                 print(f"  {problem}")
 
 

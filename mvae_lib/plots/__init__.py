@@ -17,8 +17,8 @@ __getattr__, __all__ = lazy_names(
             "piano_rolls",
             "rate_distortion",
             "scatter_by_value",
-            "set_style",
             "similarity_matrices",
         ],
+        "style": ["alt_text", "figure_png", "set_style"],
     },
 )

@@ -4,7 +4,6 @@ Chapter: all. A figure's title states what it shows; the sentence after it in th
 readers who cannot see it.
 """
 
-import io
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -15,32 +14,7 @@ from matplotlib.ticker import MultipleLocator
 
 from mvae_lib.evaluation.rate_distortion import lower_hull
 from mvae_lib.music.melody import STEPS_PER_BAR, pitch_name, tokens_to_notes
-from mvae_lib.plots import palette
-
-
-def set_style() -> None:
-    """Give all figures of a notebook the course's look; call it once, beside the imports."""
-    plt.rcParams.update(
-        {
-            "figure.figsize": (7.5, 2.8),
-            "figure.dpi": 96,
-            "figure.constrained_layout.use": True,
-            "axes.prop_cycle": plt.cycler(color=palette.SERIES),
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.edgecolor": palette.MUTED,
-            "axes.titlesize": 11,
-            "axes.titlelocation": "left",
-            "axes.labelcolor": palette.INK,
-            "axes.axisbelow": True,
-            "grid.color": palette.GRID,
-            "text.color": palette.INK,
-            "xtick.color": palette.MUTED,
-            "ytick.color": palette.MUTED,
-            "font.size": 9.5,
-            "legend.frameon": False,
-        }
-    )
+from mvae_lib.plots import palette, style
 
 
 def piano_roll(tokens: np.ndarray, ax: Axes | None = None, title: str = "", color: str = palette.NOTE) -> Axes:
@@ -66,7 +40,7 @@ def piano_roll(tokens: np.ndarray, ax: Axes | None = None, title: str = "", colo
 def piano_rolls(melodies: Sequence[np.ndarray], titles: Sequence[str], columns: int = 2) -> Figure:
     """A grid of piano rolls with their titles, row by row."""
     rows = -(-len(melodies) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(7.5, 1.5 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(style.WIDTH, 1.9 * rows), squeeze=False)
     for ax in axes.flat[len(melodies) :]:
         ax.set_visible(False)
     for ax, tokens, title in zip(axes.flat, melodies, titles, strict=False):
@@ -76,7 +50,7 @@ def piano_rolls(melodies: Sequence[np.ndarray], titles: Sequence[str], columns: 
 
 def labelled_bars(names: Sequence[str], values: Sequence[float], title: str, unit: str, highlight: int = -1) -> Axes:
     """Horizontal bars, first name on top, each with its value beside it; the bar `highlight` in the accent colour."""
-    _, ax = plt.subplots(figsize=(7.5, 0.6 + 0.36 * len(names)))
+    _, ax = plt.subplots(figsize=(style.WIDTH, 0.9 + 0.42 * len(names)))
     colors = [palette.ACCENT if i == highlight % len(names) else palette.NOTE for i in range(len(names))]
     bars = ax.barh(names, values, color=colors, height=0.7)
     ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=4)
@@ -93,7 +67,7 @@ def grouped_bars(groups: Sequence[str], series: dict[str, Sequence[float]], titl
     width = 0.8 / len(series)
     for i, (name, values) in enumerate(series.items()):
         bars = ax.bar(np.arange(len(groups)) + (i + 0.5) * width - 0.4, values, width, label=name)
-        ax.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=8, padding=1)
+        ax.bar_label(bars, [f"{value:.2f}" for value in values], padding=1)
     ax.set_xticks(range(len(groups)), groups)
     ax.set(title=title, ylim=(0, 1.1), yticks=[0, 0.5, 1])
     ax.legend(ncols=len(series), loc="upper right")
@@ -103,7 +77,7 @@ def grouped_bars(groups: Sequence[str], series: dict[str, Sequence[float]], titl
 def scatter_by_value(points: np.ndarray, values: np.ndarray, title: str, label: str, ax: Axes | None = None) -> Axes:
     """Points `[N, 2]` coloured by a number each, with the scale beside them."""
     ax = ax or plt.gca()
-    dots = ax.scatter(*np.asarray(points).T, c=values, s=5, cmap="viridis", linewidths=0)
+    dots = ax.scatter(*np.asarray(points).T, c=values, s=12, cmap="viridis", linewidths=0)
     ax.figure.colorbar(dots, ax=ax, label=label)
     ax.set(title=title, xticks=[], yticks=[])
     return ax
@@ -117,7 +91,7 @@ def rate_distortion(
     A point above the hull has the accent colour. For each beta of `tangents`, the line of slope -beta that touches the
     hull: on it, distortion + beta * rate is the lowest of all models. Chapter: 06.
     """
-    _, ax = plt.subplots(figsize=(7.5, 4))
+    _, ax = plt.subplots(figsize=(style.WIDTH, 4.8))
     rate, distortion = np.asarray(rate, float), np.asarray(distortion, float)
     hull = lower_hull(rate, distortion)
     reach = 0.12 * max(np.ptp(rate), 1.0)
@@ -125,14 +99,14 @@ def rate_distortion(
         best = (distortion + beta * rate).argmin()
         ends = rate[best] + np.array([-reach, reach]) / np.hypot(1, beta)
         line = distortion[best] - beta * (ends - rate[best])
-        ax.plot(ends, line, color=palette.MUTED, linewidth=1, linestyle="--", zorder=1)
+        ax.plot(ends, line, color=palette.MUTED, linewidth=1.5, linestyle="--", zorder=1)
     ax.plot(rate[hull], distortion[hull], color=palette.NOTE, zorder=2)
     colors = [palette.NOTE if i in hull else palette.ACCENT for i in range(len(rate))]
     ax.scatter(rate, distortion, color=colors, zorder=3)
     for i, name in enumerate(names):  # nothing is drawn below the hull, and nothing right of what is above it
         place = {"xytext": (-5, -13), "ha": "right"} if i in hull else {"xytext": (7, 3)}
         ax.annotate(name, (rate[i], distortion[i]), textcoords="offset points", **place)
-    ax.set(title=title, xlabel="rate, nats a melody", ylabel="distortion, nats a melody")
+    ax.set(title=title, xlabel="rate, nats per melody", ylabel="distortion, nats per melody")
     ax.margins(x=0.08, y=0.12)
     ax.grid()
     return ax
@@ -146,7 +120,7 @@ def number_grid(
     `signed`: two colours, one for each sign, and white for 0. Chapter: 06.
     """
     values = np.asarray(values, float)
-    _, ax = plt.subplots(figsize=(7.5, 0.9 + 0.36 * len(rows)))
+    _, ax = plt.subplots(figsize=(style.WIDTH, 1 + 0.45 * len(rows)))
     depth = np.sqrt(np.abs(values) / max(np.abs(values).max(), 1e-12))  # the root, so that small ones differ too
     scale = {"cmap": "PuOr", "vmin": -1, "vmax": 1} if signed else {"cmap": "Blues", "vmin": 0, "vmax": 1}
     ax.imshow(depth * np.sign(values) if signed else depth, aspect="auto", **scale)
@@ -162,17 +136,16 @@ def number_grid(
 
 def as_png(figure: Figure) -> bytes:
     """The figure as the bytes of a PNG, and closed: for a `widgets.Image` whose pictures are drawn beforehand."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
+    png = style.figure_png(figure)
     plt.close(figure)
-    return file.getvalue()
+    return png
 
 
 def by_bar(series: dict[str, Sequence[float]], title: str, unit: str, ax: Axes | None = None) -> Axes:
     """One line per series over the positions of the bars in a melody, counted from 1; the scale begins at 0."""
     ax = ax or plt.gca()
     for name, values in series.items():
-        ax.plot(range(1, len(values) + 1), values, marker="o", markersize=3, label=name)
+        ax.plot(range(1, len(values) + 1), values, marker="o", markersize=6, label=name)
     ax.set(title=title, xlabel="bar", ylabel=unit)
     ax.set_ylim(bottom=0)
     ax.xaxis.set_major_locator(MultipleLocator(4, offset=1))
@@ -183,15 +156,15 @@ def by_bar(series: dict[str, Sequence[float]], title: str, unit: str, ax: Axes |
 
 def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
     """Matrices `[bars, bars]` side by side on one scale from 0 to 1, light for alike; bars are counted from 1."""
-    figure, axes = plt.subplots(1, len(matrices), figsize=(7.5, 2.9 if len(matrices) < 4 else 2.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(matrices), figsize=(style.WIDTH, 3.6), squeeze=False)
     for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
         bars = len(matrix)
         image = ax.imshow(matrix, vmin=0, vmax=1, cmap="viridis", extent=(0.5, bars + 0.5, bars + 0.5, 0.5))
-        ax.set_title(name, fontsize=9.5)
+        ax.set_title(name, fontsize=style.TEXT)
         ax.set(xticks=range(1, bars + 1, 4), yticks=range(1, bars + 1, 4))
     axes[0, 0].set(xlabel="bar", ylabel="bar")
     figure.colorbar(image, ax=axes, label="similarity", shrink=0.8)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 
@@ -204,14 +177,14 @@ def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], tit
     for ax, (measure, lines) in zip(axes.flat, panels.items(), strict=True):
         for name, values in lines.items():
             if len(values) == 1:
-                ax.axhline(values[0], color=palette.MUTED, linewidth=1, linestyle="--", label=name)
+                ax.axhline(values[0], color=palette.MUTED, linewidth=1.5, linestyle="--", label=name)
             else:
-                ax.plot(x, values, marker="o", markersize=3, label=name)
-        ax.set_title(measure, fontsize=9.5)
+                ax.plot(x, values, marker="o", markersize=6, label=name)
+        ax.set_title(measure, fontsize=style.TEXT)
         ax.set_xlabel(xlabel)
         ax.grid(axis="y")
-    axes[0, 0].legend(fontsize=8)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    axes[0, 0].legend()
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 
@@ -221,7 +194,9 @@ def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Seque
     What is below .1 in size has its colour and no number, so that the rest can be seen. The first rows, one for each
     column, belong to the columns: their diagonal has a frame.
     """
-    figure, axes = plt.subplots(len(matrices), 1, figsize=(7.5, 0.6 + 2.9 * len(matrices)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(matrices), 1, figsize=(style.WIDTH, 1 + (0.9 + 0.36 * len(rows)) * len(matrices)), squeeze=False
+    )
     for ax, (name, matrix) in zip(axes.flat, matrices.items(), strict=True):
         ax.imshow(matrix, vmin=-2, vmax=2, cmap="PuOr_r", aspect="auto")
         for row, column in np.ndindex(matrix.shape):
@@ -230,15 +205,15 @@ def effects(matrices: dict[str, np.ndarray], rows: Sequence[str], columns: Seque
                 continue
             ink = "white" if abs(value) > 1 else palette.INK
             number = f"{value:+.1f}".replace("+0.", "+.").replace("-0.", "-.")
-            ax.text(column, row, number, ha="center", va="center", color=ink, fontsize=8.5)
+            ax.text(column, row, number, ha="center", va="center", color=ink)
             if row == column:
                 ax.add_patch(
                     plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=palette.INK, clip_on=False)
                 )
-        ax.set_title(name, fontsize=9.5)
-        ax.set_xticks(range(len(columns)), [column.replace(" ", "\n", 1) for column in columns], fontsize=8)
-        ax.set_yticks(range(len(rows)), rows, fontsize=8)
+        ax.set_title(name, fontsize=style.TEXT)
+        ax.set_xticks(range(len(columns)), [column.replace(" ", "\n", 1) for column in columns])
+        ax.set_yticks(range(len(rows)), rows)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
