@@ -104,8 +104,7 @@ CURES: dict[str, dict] = {
     "decoder of 24 units": {"model": replace(ONE_BAR, decoder_units=24)},
     "encoder trained first": {"alone": encoder_only, "stages": (800,)},  # 400 updates of the decoder
 }
-LENGTH_COSTS = {"KL annealing": COSTS["KL annealing"], "beta 0.3": COSTS["beta 0.3"]}
-LENGTHS = [(cost, decoder, bars) for cost in LENGTH_COSTS for bars in (1, 2, 4) for decoder in DECODERS]
+LENGTHS = [(decoder, bars) for bars in (1, 2, 4) for decoder in DECODERS]
 
 
 def objective(cost: Cost, dropout: float = 0.0, alone: Callable[[int], bool] | None = None) -> Objective:
@@ -179,7 +178,7 @@ def run_length(cost: str, decoder: str, bars: int, seed: int) -> dict[str, float
     model = MusicVAE(length_config(decoder, bars), torch.Generator().manual_seed(seed))
     training = replace(LENGTH_TRAINING, batch=BARS_PER_UPDATE // bars)
     data, test = length_data(bars)
-    for _ in train(start_run(model, data, training, seed, autocast=True), objective(LENGTH_COSTS[cost]), False):
+    for _ in train(start_run(model, data, training, seed, autocast=True), objective(COSTS[cost]), False):
         pass
     return measured(model, test)
 
@@ -190,14 +189,15 @@ def runs() -> list[tuple[str, Callable[[], dict]]]:
     for seed in range(SEEDS):
         for name in CURES:
             slug = f"cure-{name.replace(', ', '-').replace(' ', '_')}-{seed}"
-            listed.append(
-                (slug, lambda n=name, s=seed: {"variant": n, "seed": s, "by_updates": run_cure(n, s)})
-            )
-        for cost, decoder, bars in LENGTHS:
-            slug = f"length-{cost.replace(' ', '_')}-{decoder}-{bars}-{seed}"
-            key = {"cost": cost, "decoder": decoder, "bars": bars, "seed": seed}
-            listed.append((slug, lambda k=key: k | {"figures": run_length(**k)}))
-    return listed
+            listed.append((slug, lambda n=name, s=seed: {"variant": n, "seed": s, "by_updates": run_cure(n, s)}))
+        listed += [_length_run("beta 0.3", decoder, bars, seed) for decoder, bars in LENGTHS]
+    return listed + [_length_run("KL annealing", *pair, seed) for seed in range(SEEDS) for pair in LENGTHS]
+
+
+def _length_run(cost: str, decoder: str, bars: int, seed: int) -> tuple[str, Callable[[], dict]]:
+    key = {"cost": cost, "decoder": decoder, "bars": bars, "seed": seed}
+    slug = f"length-{cost.replace(' ', '_')}-{decoder}-{bars}-{seed}"
+    return slug, lambda: key | {"figures": run_length(**key)}
 
 
 def collect() -> None:
