@@ -46,9 +46,7 @@ SEEDS = 3
 FREE_BITS = 8.0  # per bar
 Cost = Callable[[Tensor, Tensor, int], Tensor]  # (distortion [batch], KL [batch, z], step) -> the loss, a scalar
 
-ONE_BAR = ModelConfig(
-    STEPS_PER_BAR, z_size=16, encoder_units=64, decoder_units=96, decoder_layers=1, scaled_init=True
-)
+ONE_BAR = ModelConfig(STEPS_PER_BAR, z_size=16, encoder_units=64, decoder_units=96, decoder_layers=1, scaled_init=True)
 ONE_BAR_TRAINING = TrainingConfig(400, 64, learning_rate=5e-3, learning_rate_decay=1.0, transposition=5)
 SHORT, LONG = (400,), (1, 50, 400, 800)  # updates after which a model is measured
 
@@ -120,9 +118,7 @@ def objective(cost: Cost, dropout: float = 0.0, alone: Callable[[int], bool] | N
         else:
             logits = model.logits(z, read)  # [batch, steps, classes]
         distortion, kl = reconstruction(logits, batch.tokens), posterior.kl_by_dimension()
-        return Losses(
-            cost(distortion, kl, step), {"distortion": distortion.mean(), "rate": kl.sum(1).mean()}
-        )
+        return Losses(cost(distortion, kl, step), {"distortion": distortion.mean(), "rate": kl.sum(1).mean()})
 
     return minimized
 
@@ -202,7 +198,9 @@ def _length_run(cost: str, decoder: str, bars: int, seed: int) -> tuple[str, Cal
 
 def collect() -> None:
     """Write the table of the runs there are."""
-    done = [json.loads(path.read_text(encoding="utf-8")) for slug, _ in runs() if (path := BUILD / f"{slug}.json").exists()]
+    done = [
+        json.loads(path.read_text(encoding="utf-8")) for slug, _ in runs() if (path := BUILD / f"{slug}.json").exists()
+    ]
     sizes = {
         decoder: {bars: count_parameters(MusicVAE(length_config(decoder, bars))) for bars in (1, 2, 4)}
         for decoder in DECODERS
