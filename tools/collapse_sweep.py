@@ -48,7 +48,7 @@ Cost = Callable[[Tensor, Tensor, int], Tensor]  # (distortion [batch], KL [batch
 
 ONE_BAR = ModelConfig(STEPS_PER_BAR, z_size=16, encoder_units=64, decoder_units=96, decoder_layers=1, scaled_init=True)
 ONE_BAR_TRAINING = TrainingConfig(400, 64, learning_rate=5e-3, learning_rate_decay=1.0, transposition=5)
-SHORT, LONG = (400,), (1, 50, 400, 800)  # updates after which a model is measured
+UPDATES = (400,)  # after which a model is measured
 
 BARS_PER_UPDATE = 64
 LENGTH_MODEL = ModelConfig(z_size=32, encoder_units=96, decoder_layers=1, scaled_init=True)
@@ -89,12 +89,12 @@ COSTS: dict[str, Cost] = {
 }
 # name -> what differs from the ELBO with beta 1: the cost, the share of word dropout, the model, when to measure
 CURES: dict[str, dict] = {
-    "beta 1": {"stages": LONG},
+    "beta 1": {"stages": (1, 50, 400)},
     "beta 4": {},
     "beta 0.3": {},
-    "KL annealing": {"stages": (400, 800)},
+    "KL annealing": {},
     "cyclical annealing": {},
-    "free bits, total": {"stages": (400, 800)},
+    "free bits, total": {},
     "free bits, by dimension": {},
     "free bits, floor": {},
     "word dropout 0.5": {"dropout": 0.5},
@@ -102,11 +102,13 @@ CURES: dict[str, dict] = {
     "decoder of 24 units": {"model": replace(ONE_BAR, decoder_units=24)},
     "encoder trained first": {"alone": encoder_only, "stages": (800,)},  # 400 updates of the decoder
 }
+LAST = ("encoder trained first", "cyclical annealing")  # the least important, or the slowest
+LASTING, LONGER = ("beta 1", "KL annealing", "free bits, total"), 800  # trained on, to see what lasts
 LENGTHS = [(decoder, bars) for bars in (1, 2, 4) for decoder in DECODERS]
 
 
 def objective(cost: Cost, dropout: float = 0.0, alone: Callable[[int], bool] | None = None) -> Objective:
-    """What `train` minimizes: `cost` of the distortion and the KL, with word dropout, or with the decoder held fixed."""
+    """What `train` minimizes: `cost` of distortion and KL, with word dropout, or with the decoder held fixed."""
 
     def minimized(model: MusicVAE, batch: Batch, step: int, generator: torch.Generator) -> Losses:
         posterior = model.posterior(batch.tokens)  # mu and sigma, [batch, z] each
@@ -155,7 +157,7 @@ def length_config(decoder: str, bars: int) -> ModelConfig:
 def run_cure(name: str, seed: int, stages: tuple[int, ...] | None = None) -> dict[str, dict[str, float]]:
     """Train one model of a bar and measure it after each stage: updates -> figures."""
     options = dict(CURES[name])
-    stages = stages or options.get("stages", SHORT)
+    stages = stages or options.get("stages", UPDATES)
     model = MusicVAE(options.get("model", ONE_BAR), torch.Generator().manual_seed(seed))
     bars, test = one_bar_data()
     state = start_run(model, bars, replace(ONE_BAR_TRAINING, updates=stages[-1]), seed, autocast=False)
@@ -180,14 +182,18 @@ def run_length(cost: str, decoder: str, bars: int, seed: int) -> dict[str, float
 
 
 def runs() -> list[tuple[str, Callable[[], dict]]]:
-    """(name of the file, what computes its content) of every run; a whole seed before the next."""
-    listed = []
-    for seed in range(SEEDS):
-        for name in CURES:
-            slug = f"cure-{name.replace(', ', '-').replace(' ', '_')}-{seed}"
-            listed.append((slug, lambda n=name, s=seed: {"variant": n, "seed": s, "by_updates": run_cure(n, s)}))
-        listed += [_length_run("beta 0.3", decoder, bars, seed) for decoder, bars in LENGTHS]
+    """(name of the file, what computes its content) of every run; what the chapter needs most comes first."""
+    listed = [_cure_run("cure", name, seed, None) for seed in range(SEEDS) for name in CURES if name not in LAST]
+    for bars in ((1, 4), (2,)):
+        listed += [_length_run("beta 0.3", d, b, seed) for seed in range(SEEDS) for d, b in LENGTHS if b in bars]
+    listed += [_cure_run("cure", name, seed, None) for seed in range(SEEDS) for name in LAST]
+    listed += [_cure_run("longer", name, seed, (LONGER,)) for seed in range(SEEDS) for name in LASTING]
     return listed + [_length_run("KL annealing", *pair, seed) for seed in range(SEEDS) for pair in LENGTHS]
+
+
+def _cure_run(kind: str, name: str, seed: int, stages: tuple[int, ...] | None) -> tuple[str, Callable[[], dict]]:
+    slug = f"{kind}-{name.replace(', ', '-').replace(' ', '_')}-{seed}"
+    return slug, lambda: {"variant": name, "seed": seed, "by_updates": run_cure(name, seed, stages)}
 
 
 def _length_run(cost: str, decoder: str, bars: int, seed: int) -> tuple[str, Callable[[], dict]]:
@@ -198,9 +204,8 @@ def _length_run(cost: str, decoder: str, bars: int, seed: int) -> tuple[str, Cal
 
 def collect() -> None:
     """Write the table of the runs there are."""
-    done = [
-        json.loads(path.read_text(encoding="utf-8")) for slug, _ in runs() if (path := BUILD / f"{slug}.json").exists()
-    ]
+    files = [path for slug, _ in runs() if (path := BUILD / f"{slug}.json").exists()]
+    done = [json.loads(path.read_text(encoding="utf-8")) for path in files]
     sizes = {
         decoder: {bars: count_parameters(MusicVAE(length_config(decoder, bars))) for bars in (1, 2, 4)}
         for decoder in DECODERS
