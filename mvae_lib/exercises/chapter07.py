@@ -24,7 +24,9 @@ def exercise_1(excess: Callable) -> Verdict:
         differing = [key for key in wanted if not np.isclose(mine[key], wanted[key], rtol=1e-4, atol=1e-6)]
         return _wrong_excess(mine, wanted, differing) if differing else None
 
-    return judge("7.1", diagnose, "It agrees with numerical integration: only with a = w does the use of z cost nothing.")
+    return judge(
+        "7.1", diagnose, "It agrees with numerical integration: only with a = w does the use of z cost nothing."
+    )
 
 
 def exercise_2(beta_at: Callable, word_dropout: Callable) -> Verdict:
