@@ -84,7 +84,7 @@ def exercise_2(step_at: Callable) -> Verdict:
                 if np.isclose(mine, value) and not np.isclose(mine, right):
                     return words
             if not np.isclose(schedules.sampling_probability(float(mine), k), probability, atol=1e-3):
-                return f"With k = {k:g} the schedule reaches {probability:g} at update {right:,.0f}, not {float(mine):,.0f}."
+                return f"With k = {k:g} {probability:g} is reached at update {right:,.0f}, not {float(mine):,.0f}."
         return None
 
     return judge("5.2", diagnose, "With k = 1,000, half of the tokens are replaced from update 6,908 on.")
