@@ -87,7 +87,7 @@ def unrolled(config: ModelConfig, title: str = "") -> Figure:
     ax.text(14.15, -1.65, f"final state\n[B, {units}]", ha="right", va="center")
     _line(ax, [(_COLUMNS[0] - _HALF_WIDTH, -2.3), (0.25, -2.3), (0.25, -3.05), (13.4, -3.05)])
     _arrow(ax, (13.4, -3.05), (13.4, -3.34))
-    ax.text(4.2, -2.95, f"final state of the backward direction [B, {units}]", ha="left", va="bottom")
+    ax.text(9.05, -2.97, f"final state [B, {units}]", ha="center", va="bottom")
     _box(ax, 13.5, -3.7, 3.2, 2 * _HALF_HEIGHT, f"mu, sigma [B, {config.z_size}]", palette.TEAL)
     _arrow(ax, (11.9, -3.7), (9.7, -3.7), "sample")
     _box(ax, 8.4, -3.7, 2.6, 2 * _HALF_HEIGHT, f"z [B, {config.z_size}]", palette.ACCENT)
