@@ -11,6 +11,8 @@ from mvae_lib.exercises import Verdict, as_array, judge
 from mvae_lib.models.tracks import one_hot, shift_right
 from mvae_lib.training import schedules
 
+CLASSES, Z_SIZE = 7, 3  # of the small modules that the checks build
+
 
 def exercise_1(cell_gradient: Callable, steps_until: Callable) -> Verdict:
     """`cell_gradient(forget)`: d c_T / d c_0 with the gates held fixed, `[T, units]` -> `[units]`;
@@ -90,39 +92,53 @@ def exercise_2(step_at: Callable) -> Verdict:
     return judge("5.2", diagnose, "With k = 1,000, half of the tokens are replaced from update 6,908 on.")
 
 
-def exercise_3(encoder: Callable, decoder: Callable) -> Verdict:
-    """`BidirectionalEncoder(vocabulary, units, z_size)` and `TeacherForcedDecoder(vocabulary, units, z_size)`."""
+def exercise_3(encoder: Callable) -> Verdict:
+    """`BidirectionalEncoder(vocabulary, units, z_size)`: tokens `[batch, steps]` -> mu, sigma, each `[batch, z]`."""
 
     @torch.no_grad()
     def diagnose() -> str | None:
-        classes, units, z_size = 7, 5, 3
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            made = encoder(classes, units, z_size), decoder(classes, units, z_size)
-            for part in made:
-                for parameter in part.parameters():
-                    parameter.normal_(0, 0.7)
-            z, tokens = torch.randn(4, z_size), torch.randint(0, classes, (4, 6))
-        return _wrong_encoder(made[0], tokens, classes) or _wrong_decoder(made[1], z, tokens, classes)
+        made, _, tokens = _with_large_weights(encoder)
+        return _wrong_encoder(made, tokens, CLASSES)
 
-    return judge("5.3", diagnose, "Encoder and decoder compute what the library's compute.")
+    return judge("5.3", diagnose, "Both final states, and a sigma that is positive: the library's encoder.")
+
+
+def exercise_4(decoder: Callable) -> Verdict:
+    """`TeacherForcedDecoder(vocabulary, units, z_size)`: z, tokens `[batch, steps]` -> logits of each step."""
+
+    @torch.no_grad()
+    def diagnose() -> str | None:
+        made, z, tokens = _with_large_weights(decoder)
+        return _wrong_decoder(made, z, tokens, CLASSES)
+
+    return judge("5.4", diagnose, "Each step reads z and the token before it: the library's decoder.")
+
+
+def _with_large_weights(module: Callable) -> tuple[nn.Module, Tensor, Tensor]:
+    """A module of the learner's with weights that make mistakes visible, latent vectors and tokens."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = module(CLASSES, 5, Z_SIZE)
+        for parameter in made.parameters():
+            parameter.normal_(0, 0.7)
+        return made, torch.randn(4, Z_SIZE), torch.randint(0, CLASSES, (4, 6))
 
 
 def _wrong_encoder(made: nn.Module, tokens: Tensor, classes: int) -> str | None:
     for name in ("lstm", "mu", "sigma"):
         if not isinstance(getattr(made, name, None), nn.Module):
-            return f"BidirectionalEncoder: it has no layer called {name!r}."
+            return f"Your module has no layer called {name!r}."
     if not (isinstance(made.lstm, nn.LSTM) and made.lstm.bidirectional and made.lstm.batch_first):
-        return "BidirectionalEncoder: lstm should be an nn.LSTM with batch_first=True and bidirectional=True."
+        return "The layer lstm should be an nn.LSTM with batch_first=True and bidirectional=True."
     if made.lstm.bias_ih_l0.requires_grad:
-        return "BidirectionalEncoder: nn.LSTM has two biases that are added; train one, and freeze those named bias_ih."
+        return "Your nn.LSTM has two biases that are added; train one, and freeze those named bias_ih."
     made_of = made(tokens.clone())
     if not isinstance(made_of, tuple) or len(made_of) != 2:
-        return "BidirectionalEncoder: forward should return two tensors, mu and sigma."
+        return "Your forward should return two tensors, mu and sigma."
     shape = (len(tokens), made.mu.out_features)
     (mu, problem), (sigma, other) = (as_array(value, shape) for value in made_of)
     if problem or other:
-        return f"BidirectionalEncoder: {problem or other}"
+        return problem or other
     output, (h, c) = made.lstm(one_hot(tokens, (classes,)))
     right = torch.cat([h[0], h[1]], -1)
     summaries = [
@@ -137,9 +153,9 @@ def _wrong_encoder(made: nn.Module, tokens: Tensor, classes: int) -> str | None:
     ]
     for summary, words in summaries:
         if np.allclose(mu, made.mu(summary), atol=1e-5) and not np.allclose(mu, made.mu(right), atol=1e-5):
-            return f"BidirectionalEncoder: {words}"
+            return words
     if not np.allclose(mu, made.mu(right), atol=1e-5):
-        return "BidirectionalEncoder: mu differs from mu(final states), with one-hot tokens as the LSTM's inputs."
+        return "Your mu differs from mu(final states), with one-hot tokens as the LSTM's inputs."
     raw = made.sigma(right)
     positive = [
         (raw, "sigma must be positive: apply softplus to the linear layer."),
@@ -148,21 +164,21 @@ def _wrong_encoder(made: nn.Module, tokens: Tensor, classes: int) -> str | None:
     ]
     for values, words in positive:
         if np.allclose(sigma, values, atol=1e-5):
-            return f"BidirectionalEncoder: {words}"
+            return f"{words}"
     if not np.allclose(sigma, nn.functional.softplus(raw), atol=1e-5):
-        return "BidirectionalEncoder: mu is right, and sigma differs from softplus(sigma(final states))."
+        return "Your mu is right, and sigma differs from softplus(sigma(final states))."
     return None
 
 
 def _wrong_decoder(made: nn.Module, z: Tensor, tokens: Tensor, classes: int) -> str | None:
     for name in ("start", "lstm", "output"):
         if not isinstance(getattr(made, name, None), nn.Module):
-            return f"TeacherForcedDecoder: it has no layer called {name!r}."
+            return f"Your module has no layer called {name!r}."
     if made.lstm.bias_ih_l0.requires_grad:
-        return "TeacherForcedDecoder: freeze the second bias, lstm.bias_ih_l0, as in the encoder."
+        return "Freeze the second bias, lstm.bias_ih_l0, as in the encoder."
     mine, problem = as_array(made(z.clone(), tokens.clone()), (*tokens.shape, classes))
     if problem:
-        return f"TeacherForcedDecoder: {problem}"
+        return f"{problem}"
     first = made.start(z).tanh()
     c, h = first.chunk(2, -1)
     shifted = one_hot(shift_right(tokens, (classes,)), (classes,))
@@ -178,7 +194,7 @@ def _wrong_decoder(made: nn.Module, z: Tensor, tokens: Tensor, classes: int) -> 
         again, problem = as_array(made(z.clone(), dropped), (*tokens.shape, classes))
         zeros = one_hot(shift_right(dropped, (classes,)), (classes,))
         if problem or not np.allclose(again, logits(zeros, at_each_step, h, c), atol=1e-5):
-            return "TeacherForcedDecoder: right for tokens; the class `vocabulary` should be read as zeros anywhere."
+            return "Right for tokens; the class `vocabulary` should be read as zeros anywhere."
         return None
     unshifted, zeros = one_hot(tokens, (classes,)), torch.zeros_like(at_each_step)
     first_class = one_hot(torch.cat([torch.zeros_like(tokens[:, :1]), tokens[:, :-1]], 1), (classes,))
@@ -195,11 +211,11 @@ def _wrong_decoder(made: nn.Module, z: Tensor, tokens: Tensor, classes: int) -> 
     ]
     for values, words in wrong:
         if np.allclose(mine, values, atol=1e-5):
-            return f"TeacherForcedDecoder: {words}"
-    return "TeacherForcedDecoder: the logits differ from output(lstm([token before, z])) from the state tanh(start(z))."
+            return f"{words}"
+    return "The logits differ from output(lstm([token before, z])) from the state tanh(start(z))."
 
 
-def exercise_4(greedy_and_best: Callable) -> Verdict:
+def exercise_5(greedy_and_best: Callable) -> Verdict:
     """`greedy_and_best(first, then)`: the pairs of tokens that greedy decoding writes and that are most probable.
 
     `first` `[V]` holds p(x_1), `then` `[V, V]` holds p(x_2 | x_1), a row for each x_1.
@@ -236,4 +252,4 @@ def exercise_4(greedy_and_best: Callable) -> Verdict:
             return f"The most probable pair is {best}, and yours is {found[1]}."
         return None
 
-    return judge("5.4", diagnose, "Greedy decoding takes the likeliest step each time, not the likeliest melody.")
+    return judge("5.5", diagnose, "Greedy decoding takes the likeliest step each time, not the likeliest melody.")
