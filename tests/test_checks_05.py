@@ -205,7 +205,7 @@ def test_greedy_diagnoses():
     assert "largest product" in diagnosis(check, lambda first, then: [pairs(first, then)[0]] * 2)
     assert "then the likeliest" in diagnosis(check, lambda first, then: [(3, 3), pairs(first, then)[1]])
     assert "shape" in diagnosis(check, lambda first, then: pairs(first, then)[0])
-    assert "most probable pair is" in diagnosis(check, lambda first, then: [pairs(first, then)[0], (3, 0)])
+    assert "likeliest pair is" in diagnosis(check, lambda first, then: [pairs(first, then)[0], (3, 0)])
 
     def largest_second(first, then):
         return pairs(first, then)[0], np.unravel_index(then.argmax(), then.shape)

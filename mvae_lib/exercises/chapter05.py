@@ -216,7 +216,7 @@ def _wrong_decoder(made: nn.Module, z: Tensor, tokens: Tensor, classes: int) -> 
 
 
 def exercise_5(greedy_and_best: Callable) -> Verdict:
-    """`greedy_and_best(first, then)`: the pairs of tokens that greedy decoding writes and that are most probable.
+    """`greedy_and_best(first, then)`: the pairs of tokens that greedy decoding writes, and the likeliest.
 
     `first` `[V]` holds p(x_1), `then` `[V, V]` holds p(x_2 | x_1), a row for each x_1.
     """
@@ -245,11 +245,11 @@ def exercise_5(greedy_and_best: Callable) -> Verdict:
             if found[0] != greedy:
                 return "Greedy decoding takes the likeliest first token, then the likeliest token after that one."
             if found[1] == greedy:
-                return "The most probable pair has the largest product p(x_1) p(x_2 | x_1); it may begin otherwise."
+                return "The likeliest pair has the largest product p(x_1) p(x_2 | x_1); it may begin otherwise."
             column = np.unravel_index(then.argmax(), then.shape)
             if found[1] == tuple(int(i) for i in column):
                 return "You took the largest p(x_2 | x_1) alone; the pair's probability also has the factor p(x_1)."
-            return f"The most probable pair is {best}, and yours is {found[1]}."
+            return f"The likeliest pair is {best}, and yours is {found[1]}."
         return None
 
     return judge("5.5", diagnose, "Greedy decoding takes the likeliest step each time, not the likeliest melody.")
