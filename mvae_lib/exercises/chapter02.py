@@ -20,9 +20,9 @@ def exercise_1(my_onset_accuracy: Callable) -> Verdict:
         if problem:
             return problem
         if np.isclose(mine, (decoded == tokens).mean()):
-            return "That is step accuracy: it counts holds and note-offs too. Ask only where a note truly begins."
+            return "That is step accuracy: it counts holds and note-offs too. Count only the true onsets."
         if np.isclose(mine, (decoded == tokens)[decoded > 1].mean()):
-            return "You asked where the *decoded* melody begins a note; the question is about the true one."
+            return "You counted where the *decoded* melody begins a note; the question is about the true one."
         if np.isclose(mine, (decoded == tokens)[tokens > 0].mean()):
             return "A note-off (class 1) is an event, but no onset."
         if np.isclose(mine, np.mean([(decoded == tokens)[i, tokens[i] > 1].mean() for i in range(2)])):
