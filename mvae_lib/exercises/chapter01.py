@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mvae_lib.data.folk import folk_melodies
 from mvae_lib.exercises import Verdict, as_array, judge
-from mvae_lib.music.melody import NO_EVENT, NOTE_OFF, VOCABULARY, tokens_to_notes, transpose
+from mvae_lib.music.melody import VOCABULARY, transpose
 
 # C4 for a quarter, silence for an eighth, D4 for an eighth, G4 for a half note
 _BAR = np.array([41, 0, 0, 0, 1, 0, 43, 0, 48, 0, 0, 0, 0, 0, 0, 0], np.uint8)
@@ -38,34 +39,7 @@ def exercise_1(transposed: Callable) -> Verdict:
     return judge("1.1", diagnose, "Note-ons move, holds and note-offs stay.")
 
 
-def exercise_2(note_lengths: Callable) -> Verdict:
-    """`note_lengths(tokens)`: the length in steps of each note of a melody `[steps]`."""
-
-    def diagnose() -> str | None:
-        silent_end, silent_begin = _BAR.copy(), _BAR.copy()
-        silent_end[12] = NOTE_OFF
-        silent_begin[0] = NO_EVENT
-        silent_begin[3] = _BAR[0]
-        for tokens in (_BAR, silent_end, silent_begin):
-            right = [note.end - note.start for note in tokens_to_notes(tokens)]
-            mine = note_lengths(tokens.copy())
-            if mine is None:
-                return "Your function returned None: is the `return` missing?"
-            mine = [int(length) for length in mine]
-            if mine == np.diff([*np.flatnonzero(tokens > 0), len(tokens)]).tolist() and mine != right:
-                return "You counted the silence after a note-off as a note."
-            if len(mine) == len(right) - 1:
-                return "One note is missing: the last one sounds until the end of the melody, or until a note-off."
-            if mine == np.diff([*np.flatnonzero(tokens > 1), len(tokens)]).tolist() and mine != right:
-                return "A note ends at the next note-on or at a note-off, whichever comes first."
-            if mine != right:
-                return f"For {tokens.tolist()} I expected {right} and got {mine}."
-        return None
-
-    return judge("1.2", diagnose, "Every note ends at the next event, or with the melody.")
-
-
-def exercise_3(bigram_table: Callable) -> Verdict:
+def exercise_2(bigram_table: Callable) -> Verdict:
     """`bigram_table(tokens, alpha)`: P(next | previous) `[90, 90]`, with `alpha` added to each count."""
 
     def diagnose() -> str | None:
@@ -84,7 +58,7 @@ def exercise_3(bigram_table: Callable) -> Verdict:
         if np.allclose(mine, _table(*np.unique(_pairs(tokens), axis=1), alpha)):
             return "A pair that occurs twice was counted once: table[a, b] += 1 forgets repeats, np.add.at does not."
         if np.allclose(mine, flat):
-            return "You counted the pair (last step of one melody, first step of the next), which nobody ever played."
+            return "You counted the pair (last step of one melody, first step of the next), which occurs in no melody."
         if not np.allclose(mine.sum(1), 1):
             if np.allclose(mine.sum(0), 1):
                 return "Each column sums to 1, but it is each row that must: it is the distribution of the next class."
@@ -93,28 +67,102 @@ def exercise_3(bigram_table: Callable) -> Verdict:
             return "The pseudo-count `alpha` is an argument: do not add 1."
         return f"P(0 | 2) should be {within[2, 0]:.4f} in my small example, and yours is {mine[2, 0]:.4f}."
 
-    return judge("1.3", diagnose, "Counted within melodies, smoothed, and every row sums to 1.")
+    return judge("1.2", diagnose, "Counted within melodies, smoothed, and every row sums to 1.")
 
 
-def exercise_4(perplexity: Callable) -> Verdict:
-    """`perplexity(nll)`: from nats a step to 'as uncertain as a fair choice among this many classes'."""
+def exercise_3(witten_bell: Callable) -> Verdict:
+    """`witten_bell(counts, shorter)`: (P(x | c) `[V]`, the share that the shorter context gets)."""
 
     def diagnose() -> str | None:
-        nll = np.array([[0.1, 2.0], [1.0, 3.5]])
-        mine, problem = as_array(perplexity(nll.copy()), ())
+        counts, shorter = np.array([6, 0, 2, 0, 1]), np.array([0.1, 0.4, 0.2, 0.2, 0.1])
+        mine, share, problem = _two_results(witten_bell(counts.copy(), shorter.copy()), shorter.shape)
         if problem:
             return problem
-        if np.isclose(mine, np.exp(nll).mean()):
-            return "You averaged exp(nll); perplexity is exp of the average."
-        if np.isclose(mine, 2 ** nll.mean()):
-            return "The losses are in nats, so the base is e, not 2."
-        if np.isclose(mine, np.exp(-nll.mean())):
-            return "The sign is lost: nll is positive already."
-        if np.isclose(mine, np.exp(nll.sum())):
-            return "Take the mean over the steps, not the sum."
-        return None if np.isclose(mine, np.exp(nll.mean())) else f"Expected {np.exp(nll.mean()):.4f}, got {mine:.4f}."
+        total, different = counts.sum(), (counts > 0).sum()
+        right = (counts + different * shorter) / (total + different)
+        if np.allclose(mine, (counts + different * shorter) / total):
+            return "The probabilities sum to more than 1: divide by count(c) + D(c), not by count(c)."
+        if np.allclose(mine, (counts + len(counts) * shorter) / (total + len(counts))):
+            return "D(c) is the number of different classes that have followed, not the number of all classes."
+        if np.allclose(mine, (counts + shorter) / (total + 1)):
+            return "The shorter estimate has the weight 1; Witten and Bell give it the weight D(c)."
+        if np.allclose(mine, np.where(counts > 0, counts, different * shorter) / (total + different)):
+            return "You used the shorter estimate only where the count is 0; it is added to every count."
+        if np.isclose(share, total / (total + different)) and np.allclose(mine, right):
+            return "The second result is w, the share of the counts; return 1 - w, that of the shorter context."
+        if not np.isclose(mine.sum(), 1):
+            return f"The probabilities sum to {mine.sum():.3f}, not to 1."
+        if not np.allclose(mine, right) or not np.isclose(share, different / (total + different)):
+            expected = f"{right[0]:.3f} for the first class and a share of {different / (total + different):.3f}"
+            return f"In my small example I expected {expected}, and got {mine[0]:.3f} and {share:.3f}."
+        unseen, share, problem = _two_results(witten_bell(np.zeros(5, int), shorter.copy()), shorter.shape)
+        if problem:
+            return problem
+        if not np.allclose(unseen, shorter) or not np.isclose(share, 1):
+            return "A context that was never seen has no counts: the shorter estimate stands, with a share of 1."
+        return None
 
-    return judge("1.4", diagnose, "exp of the mean loss, one number for the whole batch.")
+    return judge("1.3", diagnose, "A mixture of two distributions, whose weights sum to 1 in every context.")
+
+
+def exercise_4(encode_notes: Callable, decode_notes: Callable | None = None) -> Verdict:
+    """`encode_notes(notes, steps)` -> tokens `[steps]`; `decode_notes(tokens)` -> (start, end, pitch), in order."""
+
+    def diagnose() -> str | None:
+        notes = [(0, 4, 60), (6, 8, 62), (8, 16, 67)]  # the notes of _BAR
+        mine, problem = as_array(encode_notes(list(notes), 16), (16,))
+        if problem:
+            return problem
+        if (mine == np.where(_BAR > 1, _BAR.astype(int) + 19, _BAR)).all():
+            return "You wrote the MIDI pitch itself; the class of a note-on is pitch - 19."
+        if mine[8] == 1:
+            return "At step 8 a note ends and another begins: the note-on must overwrite the note-off."
+        if mine[4] == 0:
+            return "The first note ends at step 4 and silence follows: a note-off (class 1) is missing there."
+        if (mine != _BAR).any():
+            step = int(np.flatnonzero(mine != _BAR)[0])
+            return f"At step {step} I expected class {_BAR[step]} and found {mine[step]}."
+        if (np.asarray(encode_notes(notes[::-1], 16)) != _BAR).any():
+            return "The notes may come in any order: sort them by their start first."
+        return _wrong_notes(decode_notes, notes) or _wrong_round_trip(encode_notes, decode_notes)
+
+    return judge("1.4", diagnose, "Tokens to notes and back is exact for 500 melodies of the test split.")
+
+
+def _wrong_notes(decode_notes: Callable, notes: list) -> str | None:
+    decoded = decode_notes(_BAR.copy())
+    if decoded is None:
+        return "decode_notes returned None: is the `return` missing?"
+    decoded = [tuple(int(value) for value in note) for note in decoded]
+    if decoded == notes:
+        return None
+    if len(decoded) == len(notes) + 1:
+        return "decode_notes made a note of the note-off: only classes from 2 on begin one."
+    if decoded == notes[:-1]:
+        return "decode_notes lost the last note: it sounds until the end of the melody."
+    if decoded == [(start, end + 2 * (start == 0), pitch) for start, end, pitch in notes]:
+        return "In decode_notes a note also ends at a note-off, not only at the next note-on."
+    if [(pitch, start, end) for start, end, pitch in notes] == decoded:
+        return "decode_notes: the order within a note is (start, end, pitch)."
+    return f"decode_notes gave {decoded} for {_BAR.tolist()}; I expected {notes}."
+
+
+def _wrong_round_trip(encode_notes: Callable, decode_notes: Callable) -> str | None:
+    for tokens in folk_melodies(2, "test").tokens[:500]:
+        again = np.asarray(encode_notes(decode_notes(tokens.copy()), len(tokens)))
+        if (again != tokens).any():
+            return f"Decoded and encoded again, {tokens.tolist()} became {again.tolist()}."
+    return None
+
+
+def _two_results(value: object, shape: tuple[int, ...]) -> tuple[np.ndarray, float, str | None]:
+    nothing = np.zeros(shape), 0.0
+    if value is None:
+        return *nothing, "Your function returned None: is the `return` missing?"
+    if not isinstance(value, tuple) or len(value) != 2:
+        return *nothing, "I expected two results: the probabilities, and the share of the shorter context."
+    array, problem = as_array(value[0], shape)
+    return (*nothing, problem) if problem else (array, float(value[1]), None)
 
 
 def _pairs(tokens: np.ndarray) -> np.ndarray:
