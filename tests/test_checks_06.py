@@ -50,7 +50,8 @@ def test_free_bits_loss_diagnoses():
     assert "take the mean over" in diagnosis(check, lambda d, r, b, f: d + b * (r - f * bit).clamp(min=0))
     assert "You summed" in diagnosis(check, lambda d, r, b, f: (d + b * (r - f * bit).clamp(min=0)).sum())
     assert "no gradient" in diagnosis(check, lambda d, r, b, f: (d + b * (r.detach() - f * bit).clamp(min=0)).mean())
-    assert "I expected" in diagnosis(check, lambda d, r, b, f: d.mean())
+    assert "counts nothing" in diagnosis(check, lambda d, r, b, f: d.mean())
+    assert "I expected" in diagnosis(check, lambda d, r, b, f: 2 * d.mean())
 
 
 def test_budget_diagnoses():

@@ -61,7 +61,7 @@ def exercise_3(others_mean: Callable) -> Verdict:
         if problem:
             short, _ = as_array(others_mean(cost.clone()), (3,))
             if short is not None:
-                return "That is one baseline for all samples, each one's own cost included: leave it out, sample by sample."
+                return "That is one baseline for all samples, each one's own cost included: leave it out."
             return problem
         wrong = {
             "The sample's own cost is still in its baseline: take it out of the sum, and divide by k - 1.": cost.mean(
