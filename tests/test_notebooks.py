@@ -16,8 +16,6 @@ OVER_LIMITS = {
     "chapters/01_music_as_data.ipynb",
     "chapters/02_autoencoder.ipynb",
     "chapters/03_vae.ipynb",
-    "chapters/04_reparameterization.ipynb",
-    "chapters/06_beta_vae.ipynb",
     "chapters/07_posterior_collapse.ipynb",
     "chapters/08_hierarchical_decoder.ipynb",
     "chapters/09_latent_space.ipynb",
