@@ -16,7 +16,7 @@ from mvae_lib.plots import palette, style
 
 _WIDTH, _ROW = 15.0, 2.0  # of the drawing, and from one row to the next, in units of its own
 _HALF = 0.45  # of a box's height
-_BARS = (1.3, 5.1, 8.9, 13.7)  # positions of bars 1, 2, 3 and the last one
+_BARS = (1.3, 4.7, 8.1, 13.7)  # positions of bars 1, 2, 3 and the last one
 _Z = 14.2  # position of z
 
 
@@ -55,10 +55,10 @@ def _decoder_under_conductor(ax: Axes, config: ModelConfig) -> None:
     cores = f"{len(config.vocab_sizes)} core decoders" if len(config.vocab_sizes) > 1 else "core decoder"
     for x, bar in zip(_BARS, numbers, strict=True):
         _arrow(ax, (x, conductor - _HALF), (x, core + _HALF), f"bar {bar}: [B, {units}]", "left" if x > 12 else "right")
-        _box(ax, x, core, 2.6, f"{cores}\n{config.steps_per_bar} steps", palette.NOTE)
+        _box(ax, x, core, 2.4, f"{cores}\n{config.steps_per_bar} steps", palette.NOTE)
         _arrow(ax, (x, core - _HALF), (x, core - _ROW + _HALF))
     for (x, following), label in zip(pairwise(_BARS), ("token", "token", "..."), strict=True):
-        _arrow(ax, (x + 1.3, core), (following - 1.3, core), label, dashed=True)
+        _arrow(ax, (x + 1.2, core), (following - 1.2, core), label, dashed=True)
     _box(ax, _WIDTH / 2, core - _ROW, _WIDTH, f"logits {_shape(config.steps, sum(config.vocab_sizes))}", palette.MUTED)
 
 
