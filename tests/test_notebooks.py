@@ -23,9 +23,7 @@ OVER_LIMITS = {
 # Chapters whose heading is that of the first edition, or that are not written. Take a name out when it is.
 NOT_YET_RENAMED = {
     "chapters/02_autoencoder.ipynb",
-    "chapters/04_reparameterization.ipynb",
     "chapters/05_lstm.ipynb",
-    "chapters/06_beta_vae.ipynb",
 }
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
 
