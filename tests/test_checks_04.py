@@ -28,7 +28,7 @@ def diagnosis(check, function):
     return verdict.message
 
 
-def test_draw_diagnoses():
+def test_sample_latent_diagnoses():
     check = chapter04.exercise_1
 
     def noise(mu, generator):
@@ -121,13 +121,28 @@ def test_loss_diagnoses():
     assert "shape" in diagnosis(check, lambda *a: loss()(*a).mean())
 
 
-def test_straight_through_diagnoses():
+def test_cubic_diagnoses():
     check = chapter04.exercise_5
-    assert check(lambda y, h: h + y.softmax(-1) - y.softmax(-1).detach()).passed
-    assert check(lambda y, h: y.softmax(-1) + (h - y.softmax(-1)).detach()).passed
-    assert "yours is the softmax" in diagnosis(check, lambda y, h: y.softmax(-1))
-    assert "No gradient passes" in diagnosis(check, lambda y, h: h)
-    assert "wrong sign" in diagnosis(check, lambda y, h: h + y.softmax(-1).detach() - y.softmax(-1))
-    assert "as if they were" in diagnosis(check, lambda y, h: h + y - y.detach())
-    assert "and nothing else" in diagnosis(check, lambda y, h: h + y.softmax(-1))
-    assert "Backwards" in diagnosis(check, lambda y, h: h + y.log_softmax(-1) - y.log_softmax(-1).detach())
+
+    def answer(a=None, b=None, c=None):
+        def cubic(mu, sigma):
+            right = (3 * mu**2 + 3 * sigma**2, 6 * mu * sigma, 36 * mu**2 * sigma**2 + 18 * sigma**4)
+            return tuple(wrong(mu, sigma) if wrong else value for wrong, value in zip((a, b, c), right, strict=True))
+
+        return cubic
+
+    assert check(answer()).passed
+    assert "term from sigma" in diagnosis(check, answer(a=lambda m, s: 3 * m**2))
+    assert "itself" in diagnosis(check, answer(a=lambda m, s: m**3 + 3 * m * s**2))
+    assert "take its derivative for sigma" in diagnosis(check, answer(b=lambda m, s: 3 * m * s**2))
+    assert "factor 2" in diagnosis(check, answer(b=lambda m, s: 3 * m * s))
+    assert "has a gradient" in diagnosis(check, answer(b=lambda m, s: 0.0))
+    second = diagnosis(check, answer(c=lambda m, s: 9 * (m**4 + 6 * m**2 * s**2 + 3 * s**4)))
+    assert "squared mean" in second
+    assert "counts squared." in diagnosis(check, answer(c=lambda m, s: 4 * m**2 * s**2 + 2 * s**4))
+    assert "9, not 3" in diagnosis(check, answer(c=lambda m, s: 12 * m**2 * s**2 + 6 * s**4))
+    assert "standard deviation" in diagnosis(check, answer(c=lambda m, s: (36 * m**2 * s**2 + 18 * s**4) ** 0.5))
+    assert "(a) is not right: at mu 0.7, sigma 0.4, 200,000 samples give 1.95" in diagnosis(
+        check, answer(a=lambda m, s: 1.0)
+    )
+    assert "three numbers" in diagnosis(check, lambda m, s: 3 * m**2)

@@ -1,4 +1,4 @@
-"""The exercises of chapter 04, The gradient of a draw."""
+"""The exercises of chapter 04, The reparameterization trick."""
 
 from collections.abc import Callable
 
@@ -12,23 +12,23 @@ from mvae_lib.training.estimators import leave_one_out
 from mvae_lib.training.objectives import gaussian_kl, log_normal, reconstruction
 
 
-def exercise_1(draw: Callable) -> Verdict:
-    """`draw(mu, sigma, generator)`: z = mu + sigma * eps, through which gradients pass: `[B, Z]`."""
+def exercise_1(sample_latent: Callable) -> Verdict:
+    """`sample_latent(mu, sigma, generator)`: z = mu + sigma * eps, a sample that gradients pass through: `[B, Z]`."""
 
     def diagnose() -> str | None:
         mu = torch.tensor([3.0, -2.0]).expand(20_000, 2).clone().requires_grad_()
         sigma = torch.tensor([0.25, 2.0]).expand(20_000, 2).clone().requires_grad_()
-        first, again, other = (draw(mu, sigma, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+        first, again, other = (sample_latent(mu, sigma, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
         mine, problem = as_array(first, (20_000, 2))
         if problem:
             return problem
         if not np.array_equal(mine, as_array(again, mine.shape)[0]):
-            return "Two generators of the same seed gave different draws: give `generator` to torch.randn."
+            return "Two generators of the same seed gave different samples: give `generator` to torch.randn."
         if np.array_equal(mine, as_array(other, mine.shape)[0]):
-            return "Two generators of different seeds gave the same draws: is a seed fixed inside?"
+            return "Two generators of different seeds gave the same samples: is a seed fixed inside?"
         return _other_than_normal(mine) or _blocked(first, mu, sigma)
 
-    return judge("4.1", diagnose, "The draw has the right law, and both mu and sigma hear of its gradient.")
+    return judge("4.1", diagnose, "The sample has the right distribution, and both mu and sigma receive its gradient.")
 
 
 def exercise_2(score_term: Callable) -> Verdict:
@@ -53,7 +53,7 @@ def exercise_2(score_term: Callable) -> Verdict:
 
 
 def exercise_3(others_mean: Callable) -> Verdict:
-    """`others_mean(cost)`: for each draw the mean cost of the other draws: `[k, B]` -> `[k, B]`."""
+    """`others_mean(cost)`: for each sample the mean cost of the other samples: `[k, B]` -> `[k, B]`."""
 
     def diagnose() -> str | None:
         cost = 5 + torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
@@ -61,12 +61,15 @@ def exercise_3(others_mean: Callable) -> Verdict:
         if problem:
             short, _ = as_array(others_mean(cost.clone()), (3,))
             if short is not None:
-                return "That is one baseline for all draws, each draw's own cost included: leave it out, draw by draw."
+                return "That is one baseline for all samples, each one's own cost included: leave it out."
             return problem
         wrong = {
-            "The draw's own cost is still in its baseline: take it out of the sum, and divide by k - 1.": cost.mean(0),
-            "You took the draw's own cost out of the sum, but there are k - 1 others, not k.": (cost.sum(0) - cost) / 4,
-            "You left one out among the melodies; leave one out among the draws, the first axis.": (
+            "The sample's own cost is still in its baseline: take it out of the sum, and divide by k - 1.": cost.mean(
+                0
+            ),
+            "You took the sample's own cost out of the sum, but there are k - 1 others, not k.": (cost.sum(0) - cost)
+            / 4,
+            "You left one out among the melodies; leave one out among the samples, the first axis.": (
                 cost.sum(1, keepdim=True) - cost
             )
             / 2,
@@ -76,9 +79,9 @@ def exercise_3(others_mean: Callable) -> Verdict:
             if np.allclose(mine, values.expand(4, 3), atol=1e-5):
                 return diagnosis
         right = np.allclose(mine, leave_one_out(cost), atol=1e-5)
-        return None if right else "The values are not the means of the other draws' costs."
+        return None if right else "The values are not the means of the other samples' costs."
 
-    return judge("4.3", diagnose, "Each draw is compared with the others, and never with itself.")
+    return judge("4.3", diagnose, "Each sample is compared with the others, and never with itself.")
 
 
 def exercise_4(vae_loss: Callable) -> Verdict:
@@ -98,58 +101,97 @@ def exercise_4(vae_loss: Callable) -> Verdict:
     return judge("4.4", diagnose, "Nothing is cut: mu and sigma learn from the reconstruction and from the KL.")
 
 
-def exercise_5(hard_choice: Callable) -> Verdict:
-    """`hard_choice(logits, drawn)`: the value of the one-hot `drawn`, the gradient of softmax(logits): `[B, C]`."""
+def exercise_5(cubic: Callable) -> Verdict:
+    """`cubic(mu, sigma)`: for E[z^3] the gradients for mu and sigma, and the variance of one pathwise sample for mu."""
 
     def diagnose() -> str | None:
-        generator = torch.Generator().manual_seed(0)
-        logits = torch.randn(6, 4, generator=generator).requires_grad_()
-        drawn = torch.eye(4)[torch.tensor([0, 1, 2, 3, 1, 2])]
-        weights = torch.randn(6, 4, generator=generator)
-        result = hard_choice(logits, drawn.clone())
-        mine, problem = as_array(result, (6, 4))
-        if problem:
-            return problem
-        soft = logits.softmax(-1)
-        if np.allclose(mine, soft.detach(), atol=1e-5):
-            return "Forwards it should be the drawn one-hot vector; yours is the softmax."
-        if not np.allclose(mine, drawn, atol=1e-5):
-            return "Forwards it should be the drawn one-hot vector, and nothing else."
-        if not result.requires_grad:
-            return "No gradient passes: add something that is 0 in value and has the gradient of the softmax."
-        (passed_on,) = torch.autograd.grad((result * weights).sum(), logits)
-        (wanted,) = torch.autograd.grad((soft * weights).sum(), logits)
-        if torch.allclose(passed_on, -wanted, atol=1e-5):
-            return "The gradient has the wrong sign: detach the softmax that you subtract, not the one that you add."
-        if torch.allclose(passed_on, weights, atol=1e-5):
-            return "That passes the gradient to the logits as if they were the choice; pass it through the softmax."
-        right = torch.allclose(passed_on, wanted, atol=1e-5)
-        return None if right else "Backwards it should be the gradient of softmax(logits)."
+        answers = []
+        for mu, sigma in ((0.7, 0.4), (-1.5, 1.2)):
+            answer = cubic(mu, sigma)
+            if answer is None:
+                return "Your function returned None: is the `return` missing?"
+            if np.shape(answer) != (3,):
+                return "Return three numbers: the gradient for mu, the gradient for sigma, the variance."
+            answers.append((mu, sigma, np.asarray(answer, float)))
+        return _other_than_cubic(answers)
 
-    return judge("4.5", diagnose, "A class forwards, a softmax backwards: straight through.")
+    return judge("4.5", diagnose, "All three formulas hold, and 200,000 samples agree with them.")
 
 
 def _other_than_normal(mine: np.ndarray) -> str | None:
-    """How draws `[n, 2]` differ from those of N(3, .25^2) and N(-2, 2^2)."""
+    """How samples `[n, 2]` differ from those of N(3, .25^2) and N(-2, 2^2)."""
     mean, spread = mine.mean(0), mine.std(0)
     if spread.max() < 0.01:
-        return "Your draw hardly varies: each row needs an eps of its own."
+        return "Your sample hardly varies: each row needs an eps of its own."
     if np.allclose(spread, [0.25**2, 4], rtol=0.05) or np.allclose(spread, [0.5, 2**0.5], rtol=0.05):
         return "Scale eps by sigma itself: sigma is the standard deviation, not the variance."
     if np.abs(mean - [3, -2]).max() > 0.1:
-        return "The draws have another mean than mu."
+        return "The samples have another mean than mu."
     if abs(np.corrcoef(mine.T)[0, 1]) > 0.1:
-        return "The dimensions move together: draw an eps for each of them, of mu's whole shape."
+        return "The dimensions move together: sample an eps for each of them, of mu's whole shape."
     if not np.allclose(spread, [0.25, 2], rtol=0.05):
-        return "The draws have another spread than sigma."
+        return "The samples have another spread than sigma."
     fourth = (((mine - mean) / spread) ** 4).mean(0)  # 3 for a Gaussian, 1.8 for a uniform
-    return "Mean and spread are right, but the draws are not Gaussian: use torch.randn." if min(fourth) < 2.5 else None
+    return (
+        "Mean and spread are right, but the samples are not Gaussian: use torch.randn." if min(fourth) < 2.5 else None
+    )
+
+
+def _other_than_cubic(answers: list[tuple[float, float, np.ndarray]]) -> str | None:
+    """Which mistake explains the three numbers at each (mu, sigma); None where they are right."""
+    known = {
+        0: {
+            "(a) That is the derivative at mu, f'(mu): E[f'(z)] has a term from sigma, too.": lambda m, s: 3 * m**2,
+            "(a) That is E[z^3] itself; take its derivative for mu.": lambda m, s: m**3 + 3 * m * s**2,
+        },
+        1: {
+            "(b) That is the term of E[z^3] with sigma; take its derivative for sigma.": lambda m, s: 3 * m * s**2,
+            "(b) A derivative of sigma^2 has a factor 2.": lambda m, s: 3 * m * s,
+            "(b) The term 3 mu sigma^2 has a gradient for sigma.": lambda m, s: 0.0,
+        },
+        2: {
+            "(c) That is E[(3z^2)^2]; the variance is less by the squared mean.": lambda m, s: (
+                9 * (m**4 + 6 * m**2 * s**2 + 3 * s**4)
+            ),
+            "(c) That is Var(z^2); the sample is 3z^2, and a factor 3 counts squared.": lambda m, s: (
+                4 * m**2 * s**2 + 2 * s**4
+            ),
+            "(c) A factor 3 counts squared in a variance: 9, not 3.": lambda m, s: 12 * m**2 * s**2 + 6 * s**4,
+            "(c) That is the standard deviation; I want the variance.": lambda m, s: (
+                (36 * m**2 * s**2 + 18 * s**4) ** 0.5
+            ),
+        },
+    }
+    right = (
+        lambda m, s: 3 * m**2 + 3 * s**2,
+        lambda m, s: 6 * m * s,
+        lambda m, s: 36 * m**2 * s**2 + 18 * s**4,
+    )
+    for i, letter in enumerate("abc"):
+        mine = [answer[i] for _, _, answer in answers]
+
+        def fits(formula: Callable, mine: list[float] = mine) -> bool:
+            return np.allclose(mine, [formula(mu, sigma) for mu, sigma, _ in answers], rtol=1e-6, atol=1e-12)
+
+        if not fits(right[i]):
+            found = [diagnosis for diagnosis, formula in known[i].items() if fits(formula)]
+            return found[0] if found else f"({letter}) is not right: {_by_samples(i, answers[0])}"
+    return None
+
+
+def _by_samples(i: int, answer: tuple[float, float, np.ndarray]) -> str:
+    """What 200,000 samples say of the number `i`, beside the learner's."""
+    mu, sigma, mine = answer
+    eps = np.random.default_rng(0).standard_normal(200_000)
+    slope = 3 * (mu + sigma * eps) ** 2
+    measured = (slope.mean(), (slope * eps).mean(), slope.var())[i]
+    return f"at mu {mu}, sigma {sigma}, 200,000 samples give {measured:.2f}, and you {mine[i]:.2f}."
 
 
 def _blocked(z: Tensor, mu: Tensor, sigma: Tensor) -> str | None:
-    """What is wrong with the way in which gradients pass through the draw `z`."""
+    """What is wrong with the way in which gradients pass through the sample `z`."""
     if not z.requires_grad:
-        return "The draw is right, but no gradient passes through it: compute it from mu and sigma by + and *."
+        return "The sample is right, but no gradient passes through it: compute it from mu and sigma by + and *."
     d_mu, d_sigma = torch.autograd.grad(z.sum(), (mu, sigma), allow_unused=True)
     if d_mu is None and d_sigma is not None:
         return "sigma gets a gradient, and mu gets none: is it detached?"
@@ -163,7 +205,7 @@ def _blocked(z: Tensor, mu: Tensor, sigma: Tensor) -> str | None:
 
 
 def _small_problem() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """mu, sigma and a z drawn from them, each `[4, 3]`, and the cost `[4]`, all tied together by gradients."""
+    """mu, sigma and a z sampled from them, each `[4, 3]`, and the cost `[4]`, all tied together by gradients."""
     generator = torch.Generator().manual_seed(0)
     mu = torch.randn(4, 3, generator=generator).requires_grad_()
     sigma = (0.5 + torch.rand(4, 3, generator=generator)).requires_grad_()
@@ -223,8 +265,8 @@ def _lost_gradient(model: VAE, mine: Callable[[], Tensor], tokens: Tensor, eps: 
     known = {
         "": "",
         "mu-of-z sigma-of-kl": "Nothing has changed yet: both detaches are still at work.",
-        "mu-of-z": "One of the two: sigma hears of the KL again. mu is still cut off from the reconstruction.",
-        "sigma-of-kl": "One of the two: mu hears of the reconstruction again. sigma is still cut off from the KL.",
+        "mu-of-z": "One of the two: sigma learns from the KL again. mu is still cut off from the reconstruction.",
+        "sigma-of-kl": "One of the two: mu learns from the reconstruction again. sigma is still cut off from the KL.",
         "z": "Now z as a whole is cut off: the encoder learns from the KL alone.",
         "z sigma-of-kl": "z as a whole is cut off, and sigma from the KL too.",
         "sigma-of-z": "sigma is cut off from the reconstruction.",

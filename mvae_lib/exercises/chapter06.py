@@ -1,10 +1,9 @@
-"""The exercises of chapter 06, Rate, distortion, and the price beta."""
+"""The exercises of chapter 06, beta-VAE, rate and distortion."""
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mvae_lib.exercises import Verdict, as_array, judge
@@ -12,99 +11,65 @@ from mvae_lib.training.objectives import (
     BITS_PER_NAT,
     decompose_kl,
     gaussian_kl,
-    gaussian_kl_by_dimension,
     log_normal,
     mutual_information_ceiling,
 )
 
 
-def exercise_1(beta_loss: Callable) -> Verdict:
-    """`beta_loss(logits, tokens, mu, sigma, beta)`: distortion + beta * rate of each melody: `[B]`."""
+def exercise_1(free_bits_loss: Callable) -> Verdict:
+    """`free_bits_loss(distortion, kl, beta, free_bits)`: the mean of D + beta * max(KL - free bits, 0), a scalar."""
 
     def diagnose() -> str | None:
-        generator = torch.Generator().manual_seed(0)
-        logits = 2 * torch.randn(3, 8, 90, generator=generator)
-        tokens = torch.randint(90, (3, 8), generator=generator)
-        mu, sigma, beta = *_posteriors(3, 4, generator), 0.3
-        steps = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
-        answer = beta_loss(logits.clone(), tokens.clone(), mu.clone(), sigma.clone(), beta)
-        mine, problem = as_array(answer, (3,))
+        distortion, kl = torch.tensor([2.0, 3.1, 2.4, 1.8]), torch.tensor([2.0, 9.0, 16.0, 0.5])
+        kl.requires_grad_()
+        beta, free_bits = 0.5, 10.0  # 6.93 nats: two melodies lie below, two above
+        answer = free_bits_loss(distortion.clone(), kl, beta, free_bits)
+        if as_array(answer, (4,))[0] is not None:
+            return "One number for each melody came back; take the mean over the batch at the end."
+        mine, problem = as_array(answer, ())
         if problem:
-            scalar, _ = as_array(answer, ())
-            if scalar is not None:
-                return "One number came back; I want one for each melody, and the caller averages."
             return problem
-        distortion, rate = steps.sum(1), gaussian_kl(mu, sigma)
+        nats, d, r = free_bits * np.log(2), distortion, kl.detach()
+        right = (d + beta * (r - nats).clamp(min=0)).mean()
         usual = [
-            (distortion + rate, "beta has no effect: that is minus the ELBO, the loss at beta 1."),
-            (beta * distortion + rate, "beta stands before the wrong term: it is the price of the rate."),
-            (distortion - beta * rate, "The rate is a cost: it is added, not taken away."),
+            (d + beta * r, "free_bits has no effect."),
+            (d + (r - nats).clamp(min=0), "beta has no effect."),
+            (beta * d + (r - nats).clamp(min=0), "beta stands before the wrong term: it is the weight of the KL."),
             (
-                steps.mean(1) + beta * rate,
-                "You averaged the distortion over the steps: that makes beta 8 times larger.",
+                d + beta * (r - free_bits).clamp(min=0),
+                "The free bits are bits and the KL is in nats: a bit is ln 2 nats.",
+            ),
+            (d + beta * (r - free_bits / np.log(2)).clamp(min=0), "You divided by ln 2; a bit is ln 2 nats: multiply."),
+            (d + beta * (r - nats), "Below the allowance the KL counts 0, never less: clamp it at 0."),
+            (
+                d.mean() + beta * (r.mean() - nats).clamp(min=0),
+                "The KL counts nothing here: each melody has its own allowance, so clamp before the mean.",
             ),
             (
-                distortion + beta * gaussian_kl_by_dimension(mu, sigma).mean(1),
-                "You averaged the KL over the dimensions: that makes beta 4 times smaller, and nobody sees it.",
+                d + beta * r.clamp(min=nats),
+                "max(KL, free bits) keeps a constant in the loss; subtract the free bits first.",
             ),
-            (distortion + beta * gaussian_kl(mu, sigma.sqrt()), _TOOK_FOR_VARIANCE),
-            (distortion + beta * rate.mean(), "The rate is the batch's mean; take each melody's own."),
+            (
+                d + (beta * r - nats).clamp(min=0),
+                "The free bits are subtracted from the KL, before beta multiplies it.",
+            ),
+            (d - beta * (r - nats).clamp(min=0), "The KL is added to the loss, not subtracted."),
         ]
-        return _first_match(mine, usual) or _other_than(mine, distortion + beta * rate)
+        found = _first_match(mine, [(value.mean(), words) for value, words in usual])
+        if not found and np.isclose(mine, 4 * right, rtol=1e-3):
+            found = "You summed over the batch; take the mean."
+        if found or not np.isclose(mine, right, rtol=1e-4):
+            return found or f"In my small example I expected {right:.2f}, and got {float(mine):.2f}."
+        if not answer.requires_grad:
+            return "The value is right, but no gradient passes to the KL: compute with tensors, without detach or item."
+        (slope,) = torch.autograd.grad(answer, kl)
+        ok = torch.allclose(slope, torch.tensor([0.0, beta, beta, 0.0]) / 4, atol=1e-5)
+        return None if ok else "The gradient should be beta / batch above the allowance and 0 below it."
 
-    return judge("6.1", diagnose, "Two sums, one price, one number a melody.")
-
-
-def exercise_2(bits_by_dimension: Callable) -> Verdict:
-    """`bits_by_dimension(mu, sigma)`: the mean KL of each dimension in bits: `[N, Z]` twice -> `[Z]`."""
-
-    def diagnose() -> str | None:
-        mu, sigma = _posteriors(6, 4, torch.Generator().manual_seed(0))
-        nats = gaussian_kl_by_dimension(mu, sigma)
-        answer = bits_by_dimension(mu.clone(), sigma.clone())
-        if as_array(answer, (6,))[0] is not None:
-            return "One number a melody came back: average over the melodies (axis 0), not over the dimensions."
-        mine, problem = as_array(answer, (4,))
-        if problem:
-            return problem
-        usual = [
-            (nats.mean(0), "These are nats: one bit is ln 2 = .693 nats, so there are more bits than nats."),
-            (nats.mean(0) / BITS_PER_NAT, "You multiplied by ln 2; divide by it. There are more bits than nats."),
-            (nats.sum(0) * BITS_PER_NAT, "You summed over the melodies; average over them."),
-            (gaussian_kl_by_dimension(mu, sigma.sqrt()).mean(0) * BITS_PER_NAT, _TOOK_FOR_VARIANCE),
-        ]
-        return _first_match(mine, usual) or _other_than(mine, nats.mean(0) * BITS_PER_NAT)
-
-    return judge("6.2", diagnose, "Their sum is the rate in bits.")
+    return judge("6.1", diagnose, "Free within the allowance, weighted by beta beyond it.")
 
 
-def exercise_3(count_active: Callable) -> Verdict:
-    """`count_active(mu, threshold)`: how many dimensions have a mean that varies over the melodies."""
-
-    def diagnose() -> str | None:
-        wave = torch.linspace(-1, 1, 50)
-        # The standard deviations are .59, .18, .06, 0; the means 0, 0, 0, 5.
-        mu = torch.stack([wave, 0.3 * wave, 0.1 * wave, torch.full((50,), 5.0)], 1)
-        mine, problem = as_array(count_active(mu.clone(), 0.01), ())
-        if problem:
-            return problem
-        if mine == 3 and int(np.asarray(count_active(mu[:, :3].clone(), 0.01))) == 3:
-            return "You compared the standard deviation with the threshold; it is meant for the variance, its square."
-        if mine == 3:
-            return "You counted a mean that is large and never moves: ask for the variance over the melodies."
-        if mine > 4:
-            return "You counted melodies: take the variance over the melodies (axis 0), for each dimension."
-        if mine == 1:
-            return "One is missing: Var > threshold, with the threshold that I give (here .01)."
-        if mine != 2:
-            return f"In my small example 2 of 4 dimensions are active, and you found {mine}."
-        strict = int(np.asarray(count_active(mu.clone(), 0.1)))
-        return None if strict == 1 else "With a threshold of .1 one dimension is active: do you use `threshold`?"
-
-    return judge("6.3", diagnose, "Only a mean that moves with the melody counts.")
-
-
-def exercise_4(beta_for_budget: Callable) -> Verdict:
+def exercise_2(beta_for_budget: Callable) -> Verdict:
     """`beta_for_budget(bits, betas, rates)`: the beta, interpolated, at which the rate would be so many bits."""
 
     def diagnose() -> str | None:
@@ -127,10 +92,10 @@ def exercise_4(beta_for_budget: Callable) -> Verdict:
         ok = np.isclose(np.asarray(rising), 0.2, rtol=1e-3)
         return None if ok else "Given in the other order, the same models gave another beta: sort them by rate."
 
-    return judge("6.4", diagnose, "A budget in bits has become an exchange rate.")
+    return judge("6.2", diagnose, "A rate in bits has become an exchange rate.")
 
 
-def exercise_5(mutual_information: Callable) -> Verdict:
+def exercise_3(mutual_information: Callable) -> Verdict:
     """`mutual_information(z, mu, sigma)`: the estimate from n posteriors, in nats; at most log n."""
 
     def diagnose() -> str | None:
@@ -139,7 +104,7 @@ def exercise_5(mutual_information: Callable) -> Verdict:
         z = mu + sigma * torch.randn(mu.shape, generator=generator)
         answer = mutual_information(z.clone(), mu.clone(), sigma.clone())
         if as_array(answer, (12,))[0] is not None:
-            return "One number for each draw came back; average over them."
+            return "One number for each sample came back; average over them."
         mine, problem = as_array(answer, ())
         if problem:
             return problem
@@ -153,7 +118,7 @@ def exercise_5(mutual_information: Callable) -> Verdict:
             (right * BITS_PER_NAT, "These are bits; I asked for nats."),
             (own - apart, "You averaged each dimension by itself: sum the logs over the dimensions first."),
             (own - pairs.sum(-1).mean(), "You averaged the logs: the average over j stands inside the logarithm."),
-            (own - (others - np.log(11)), "Each draw's own posterior is one of the n: do not leave it out."),
+            (own - (others - np.log(11)), "Each sample's own posterior is one of the n: do not leave it out."),
             (gaussian_kl(mu, sigma).mean(), "That is the rate: it compares with N(0, I), not with q(z)."),
             (own - log_normal(z).sum(-1).mean(), "That is the rate: it compares with N(0, I), not with q(z)."),
         ]
@@ -169,10 +134,56 @@ def exercise_5(mutual_information: Callable) -> Verdict:
             else "Posteriors far apart should give log n: use logsumexp, because exp under- or overflows."
         )
 
-    return judge("6.5", diagnose, "Posteriors that do not overlap give log n, and nothing gives more.")
+    return judge("6.3", diagnose, "Posteriors that do not overlap give log n, and nothing gives more.")
 
 
-_TOOK_FOR_VARIANCE = "sigma is the standard deviation: it stands squared in the KL, and its logarithm is not halved."
+def exercise_4(optimum: Callable) -> Verdict:
+    """`optimum(variances, beta)`: rates and distortions that minimize sum D + beta R for Gaussian dimensions."""
+
+    def diagnose() -> str | None:
+        v, beta = np.array([3.0, 1.0, 0.6, 0.1]), 0.4
+        answer = optimum(v.copy(), beta)
+        if answer is None:
+            return "Your function returned None: is the `return` missing?"
+        if not isinstance(answer, tuple | list) or len(answer) != 2:
+            return "Return two arrays: the rates, and the distortions."
+        rates, problem = as_array(answer[0], (4,))
+        distortions, other_problem = as_array(answer[1], (4,))
+        if problem or other_problem:
+            return problem or other_problem
+        log = np.log(v / beta)
+        usual = [
+            (log / 2, "A rate is never negative: where v < beta, the minimum over R >= 0 is at R = 0."),
+            (np.maximum(log, 0), "The exponent is -2 R: half of the logarithm is left."),
+            (np.maximum(log, 0) / 2 * BITS_PER_NAT, "These are bits; I asked for nats."),
+            (
+                np.maximum(np.log(v / beta / 2), 0) / 2,
+                "The derivative of exp(-2 R) / 2 is -exp(-2 R): the 2 cancels the 1/2.",
+            ),
+            (np.maximum(-log, 0) / 2, "The sign is turned: a dimension of larger variance gets the higher rate."),
+        ]
+        found = _first_match(rates, usual)
+        if found:
+            return found
+        grid = np.linspace(0, 3, 30_001)
+        best = np.array([grid[(x * np.exp(-2 * grid) / 2 + beta * grid).argmin()] for x in v])  # minimized by trying
+        if not np.allclose(rates, best, atol=2e-3):
+            return f"On a grid the loss is lowest at the rates {np.round(best, 2)}, and yours are {np.round(rates, 2)}."
+        usual = [
+            (np.full(4, beta / 2), "An inactive dimension keeps its variance: D = v / 2 where R = 0."),
+            (np.minimum(v, beta), "The distortion has a factor 1/2."),
+            (v / 2, "That is the distortion at R = 0; insert your rates."),
+        ]
+        right = v * np.exp(-2 * best) / 2
+        found = _first_match(distortions, usual)
+        ok = np.allclose(distortions, right, atol=2e-3)
+        return found or (
+            None if ok else f"At these rates D is {np.round(right, 2)}, and you have {np.round(distortions, 2)}."
+        )
+
+    return judge("6.4", diagnose, "A dimension is active exactly where its variance exceeds beta.")
+
+
 _STILL_BITS = "The budget is in bits and the rates are in nats: convert first."
 _NOT_RISING = "np.interp wants rising x values, and these rates fall: sort by rate first. It does not warn you."
 
