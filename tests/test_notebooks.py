@@ -20,7 +20,6 @@ OVER_LIMITS = {
     "chapters/06_beta_vae.ipynb",
     "chapters/07_posterior_collapse.ipynb",
     "chapters/08_hierarchical_decoder.ipynb",
-    "chapters/09_latent_space.ipynb",
 }
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
 
