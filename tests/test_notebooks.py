@@ -16,7 +16,6 @@ PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_
 OVER_LIMITS = {
     "chapters/07_posterior_collapse.ipynb",
     "chapters/08_hierarchical_decoder.ipynb",
-    "chapters/09_latent_space.ipynb",
 }
 # Chapters whose heading is that of the first edition, or that are not written. Take a name out when it is.
 NOT_YET_RENAMED = {

@@ -1,42 +1,42 @@
 """The exercises of chapter 09, Playing the latent space."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mvae_lib.evaluation.projections import majority
 from mvae_lib.exercises import Verdict, as_array, judge
 from mvae_lib.latent import lerp, slerp
 
 
-def exercise_1(my_slerp: Callable) -> Verdict:
-    """`my_slerp(a, b, t)`: the arc between two vectors `[Z]` at t in 0 to 1: `[Z]`."""
+def exercise_1(midpoint_norms: Callable) -> Verdict:
+    """`midpoint_norms(a, b, w)`: from two norms and the angle, the norms halfway: (of lerp, of slerp)."""
 
     def diagnose() -> str | None:
-        generator = torch.Generator().manual_seed(0)
-        a, b = 3 * torch.randn(16, generator=generator), torch.randn(16, generator=generator)
-        mine, problem = as_array(my_slerp(a.clone(), b.clone(), 0.25), (16,))
-        if problem:
-            return problem
-        for diagnosis, values in _other_ways(a, b).items():
-            if np.allclose(mine, values, atol=1e-4):
-                return diagnosis
-        if not np.allclose(mine, slerp(a, b, 0.25), atol=1e-4):
-            return "The point at t = 1/4 is not on the arc: compare your weights of a and b with the formula."
-        same, problem = as_array(my_slerp(a.clone(), 2 * a, 0.5), (16,))
-        if problem:
-            return problem
-        if np.isnan(same).any():
-            return (
-                "Between vectors of one direction you give NaN: clamp the cosine, and where sin w is 0, take the line."
+        worst = None
+        for seed in range(3):
+            generator = torch.Generator().manual_seed(seed)
+            a, b = 3 * torch.randn(16, generator=generator), torch.randn(16, generator=generator) + seed
+            norms, w = (a.norm().item(), b.norm().item()), math.acos(torch.cosine_similarity(a, b, dim=0).item())
+            mine, problem = as_array(midpoint_norms(*norms, w), (2,))
+            if problem:
+                return problem
+            right = np.array([lerp(a, b, 0.5).norm(), slerp(a, b, 0.5).norm()])
+            if np.allclose(mine, right, rtol=1e-3):
+                continue
+            for diagnosis, values in _other_norms(*norms, w, *right).items():
+                if np.allclose(mine, values, rtol=1e-3):
+                    return diagnosis
+            which = "lerp" if not np.isclose(mine[0], right[0], rtol=1e-3) else "slerp"
+            worst = worst or (
+                f"For norms {norms[0]:.2f} and {norms[1]:.2f} and an angle of {w:.2f}, the norm of {which} halfway is "
+                f"{right[int(which == 'slerp')]:.2f}, and yours is {mine[int(which == 'slerp')]:.2f}."
             )
-        return (
-            None if np.allclose(same, 1.5 * a, atol=1e-3) else "Where both point the same way, the line is the answer."
-        )
+        return worst
 
-    return judge("9.1", diagnose, "On the arc, with both lengths respected, and no NaN where there is no arc.")
+    return judge("9.1", diagnose, "Both formulas agree with the norms of the library's lerp and slerp, to 3 digits.")
 
 
 def exercise_2(honest_vector: Callable) -> Verdict:
@@ -72,30 +72,7 @@ def exercise_2(honest_vector: Callable) -> Verdict:
     return judge("9.2", diagnose, "Quartiles and means know nothing of the test melodies.")
 
 
-def exercise_3(control: Callable) -> Verdict:
-    """`control(direction, generator)`: a random direction exactly as long as `direction`: `[Z]`."""
-
-    def diagnose() -> str | None:
-        direction = torch.tensor([3.0, 0.5, 0.0, -1.0, 0.0, 0.0])
-        first, again, other = (control(direction.clone(), torch.Generator().manual_seed(s)) for s in (0, 0, 1))
-        mine, problem = as_array(first, (6,))
-        if problem:
-            return problem
-        if not np.array_equal(mine, as_array(again, (6,))[0]):
-            return "Two generators of the same seed gave different directions: give `generator` to torch.randn."
-        if np.array_equal(mine, as_array(other, (6,))[0]):
-            return "Two generators of different seeds gave the same direction: is a seed fixed inside?"
-        generator = torch.Generator().manual_seed(2)
-        draws = np.stack([np.asarray(control(direction, generator)) for _ in range(3000)])
-        lengths = np.linalg.norm(draws, axis=1)
-        if not np.allclose(lengths, direction.norm(), rtol=1e-3):
-            return "The control is of another length than the direction: then it controls for nothing."
-        return _preferred(draws, direction)
-
-    return judge("9.3", diagnose, "As long as the direction, and with no preference.")
-
-
-def exercise_4(failures: Callable) -> Verdict:
+def exercise_3(failures: Callable) -> Verdict:
     """`failures(added, subtracted, least)`: for each vector, whether it fails: booleans `[A]`."""
 
     def diagnose() -> str | None:
@@ -125,47 +102,129 @@ def exercise_4(failures: Callable) -> Verdict:
                 return diagnosis
         return "You failed a vector that is right: rows are vectors, columns attributes; mind which side effects count."
 
-    return judge("9.4", diagnose, "By that rule, a name has to be earned in both directions and against all others.")
+    return judge(
+        "9.3",
+        diagnose,
+        "By that rule, a vector works only if it does so in both directions and moves no other attribute further.",
+    )
 
 
-def exercise_5(baseline: Callable) -> Verdict:
-    """`baseline(labels, test_labels)`: the test accuracy of always saying the most frequent training label."""
+def exercise_4(generate: Callable) -> Verdict:
+    """`generate(decoder, z, steps, temperature, generator)`: free-running decoding, tokens `[batch, steps]`."""
 
     def diagnose() -> str | None:
-        labels = np.array(["reel"] * 6 + ["march"] * 3 + ["air"] * 2)
-        test_labels = np.array(["march"] * 4 + ["reel"] * 3 + ["air"])
-        value = baseline(labels.copy(), test_labels.copy())
-        if isinstance(value, str):
-            return "You returned the label itself; I want the share of test melodies for which it is right."
-        mine, problem = as_array(value, ())
+        decoder, z = _Decoder(), torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+        mine, problem = as_array(generate(decoder, z.clone(), 6, 0, torch.Generator().manual_seed(2)), (5, 6))
         if problem:
             return problem
-        known = {
-            "You took the most frequent *test* label: a probe may not look at those, nor may its baseline.": 4 / 8,
-            "That is the share among the training melodies; the probe is judged on test melodies.": 6 / 11,
-            "That is one divided by the number of labels, as if all were equally frequent.": 1 / 3,
-        }
-        if np.isclose(mine, majority(labels, test_labels)):
-            return None
-        named = [diagnosis for diagnosis, wrong in known.items() if np.isclose(mine, wrong)]
-        return (
-            named[0] if named else f"Expected {majority(labels, test_labels):.3f} in my small example, got {mine:.3f}."
-        )
+        if not np.array_equal(mine, _generated(decoder, z, 6, 0, None)):
+            known = _wrong_generations(decoder, z, mine)
+            return known or "At temperature 0, your tokens are not those of the largest logits, step after step."
+        for value in (1.0, 0.5):
+            generators = [torch.Generator().manual_seed(3) for _ in range(3)]
+            mine, problem = as_array(generate(decoder, z.clone(), 6, value, generators[0]), (5, 6))
+            if problem:
+                return problem
+            if np.array_equal(mine, _generated(decoder, z, 6, value, generators[1])):
+                continue
+            if np.array_equal(mine, _generated(decoder, z, 6, 0, None)):
+                return f"At temperature {value} you still take the largest logit: sample from softmax(logits / t)."
+            if np.array_equal(mine, _generated(decoder, z, 6, 1 / value, generators[2])):
+                return "You multiply the logits by the temperature: divide, so that a low one sharpens."
+            again = np.asarray(generate(decoder, z.clone(), 6, value, torch.Generator().manual_seed(3)))
+            if not np.array_equal(mine, again):
+                return "Two generators of one seed gave different tokens: give `generator` to torch.multinomial."
+            if value != 1 and np.array_equal(mine, _generated(decoder, z, 6, 1, torch.Generator().manual_seed(3))):
+                return "The temperature has no effect: divide the logits by it before the softmax."
+            return (
+                "Greedy decoding is right; sampled tokens differ from torch.multinomial(softmax(logits / temperature), "
+                "1, generator=generator), called once per step for the whole batch."
+            )
+        return None
 
-    return judge("9.5", diagnose, "Chosen in training, judged on the test: the least that a probe has to beat.")
+    return judge("9.4", diagnose, "The same tokens as the library's sampler, greedy and at two temperatures.")
 
 
-def _other_ways(a: Tensor, b: Tensor) -> dict[str, Tensor]:
-    """Where the usual mistakes lead at t = 1/4."""
-    w = torch.acos(torch.cosine_similarity(a, b, dim=0))
-    near, far = torch.sin(0.75 * w) / torch.sin(w), torch.sin(0.25 * w) / torch.sin(w)
-    units = near * a / a.norm() + far * b / b.norm()
+class _Decoder(nn.Module):
+    """The decoder of the Build exercise of chapter 05, small, with large weights so that nothing is a tie."""
+
+    def __init__(self, vocabulary: int = 7, units: int = 8, z_size: int = 4):
+        super().__init__()
+        self.start = nn.Linear(z_size, 2 * units)
+        self.lstm = nn.LSTM(vocabulary + z_size, units, batch_first=True)
+        self.output = nn.Linear(units, vocabulary)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.copy_(1.5 * torch.randn(parameter.shape, generator=generator))
+
+
+@torch.no_grad()
+def _generated(
+    decoder: _Decoder, z: Tensor, steps: int, temperature: float, generator: torch.Generator | None, mistake: str = ""
+) -> np.ndarray:
+    """The right tokens, or those of a known `mistake`."""
+    classes = decoder.output.out_features
+    c, h = torch.tanh(decoder.start(z)).chunk(2, -1)
+    if mistake == "exchanged":
+        c, h = h, c
+    if mistake == "no start":
+        c, h = torch.zeros_like(c), torch.zeros_like(h)
+    if mistake == "no tanh":
+        c, h = decoder.start(z).chunk(2, -1)
+    state = first = (h[None].contiguous(), c[None].contiguous())
+    previous, tokens = torch.zeros(len(z), classes), []
+    if mistake == "class 0":
+        previous[:, 0] = 1
+    for _ in range(steps):
+        read = torch.zeros_like(z) if mistake == "no z" else z
+        hidden, state = decoder.lstm(torch.cat([previous, read], -1)[:, None], state)
+        state = first if mistake == "no state" else state
+        logits = decoder.output(hidden[:, 0])
+        if temperature:
+            token = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)[:, 0]
+        else:
+            token = logits.argmax(-1)
+        tokens.append(token)
+        previous = torch.zeros_like(previous) if mistake == "no past" else nn.functional.one_hot(token, classes).float()
+    return torch.stack(tokens, 1).numpy()
+
+
+def _wrong_generations(decoder: _Decoder, z: Tensor, mine: np.ndarray) -> str | None:
+    """The diagnosis of the mistake that leads to these tokens at temperature 0."""
+    known = {
+        "class 0": "The first step reads class 0; before the first step there is no token: all zeros.",
+        "no start": "Your LSTM starts from zeros: its initial state is tanh(decoder.start(z)), c first, then h.",
+        "no tanh": "The tanh of the initial state is missing.",
+        "exchanged": "c and h of the initial state are exchanged: c is the first half, and nn.LSTM wants (h, c).",
+        "no z": "z is missing from the input: every step reads [one-hot previous token, z].",
+        "no state": "Every step starts from the initial state: pass on the state that the LSTM returned.",
+        "no past": "Every step reads zeros in place of the previous token: feed back the one-hot of what you chose.",
+    }
+    found = [words for name, words in known.items() if np.array_equal(mine, _generated(decoder, z, 6, 0, None, name))]
+    return found[0] if found else None
+
+
+def _other_norms(a: float, b: float, w: float, line: float, arc: float) -> dict[str, tuple[float, float]]:
+    """Where the usual mistakes lead, as (norm of lerp, norm of slerp)."""
     return {
-        "That is the line. The arc weights a and b with sines of the angle between them.": lerp(a, b, 0.25),
-        "Your path runs from b to a: at t = 0 it should be at a.": slerp(b, a, 0.25),
-        "Your point has length 1, or nearly: weight a and b as they are, not their unit vectors.": units,
-        "Normalise for the angle only: the arc of the unit vectors has been stretched to a's length.": units * a.norm(),
-        "The division by sin w is missing.": torch.sin(0.75 * w) * a + torch.sin(0.25 * w) * b,
+        "The two are exchanged: lerp first, then slerp.": (arc, line),
+        "lerp's norm is not the mean of the norms: that holds for parallel vectors only.": ((a + b) / 2, arc),
+        "slerp's norm is the mean of the norms only where the two are equal: expand the square.": (line, (a + b) / 2),
+        "Each of the two has lost its factor 1/2: the weights halfway are 1/2 and 1/2.": (2 * line, arc),
+        "These are squared norms: take the root.": (line**2, arc**2),
+        "The mixed term 2 |a| |b| cos w is missing.": (
+            math.hypot(a, b) / 2,
+            math.hypot(a, b) / (2 * math.cos(w / 2)),
+        ),
+        "The mixed term has the wrong sign.": (
+            math.sqrt(a * a + b * b - 2 * a * b * math.cos(w)) / 2,
+            math.sqrt(a * a + b * b - 2 * a * b * math.cos(w)) / (2 * math.cos(w / 2)),
+        ),
+        "You treat the angle as degrees: it is in radians.": (
+            math.sqrt(a * a + b * b + 2 * a * b * math.cos(math.radians(w))) / 2,
+            math.sqrt(a * a + b * b + 2 * a * b * math.cos(math.radians(w))) / (2 * math.cos(math.radians(w) / 2)),
+        ),
     }
 
 
@@ -199,22 +258,6 @@ def _other_than_quartiles(mine: np.ndarray, z: Tensor, values: np.ndarray) -> st
     if np.allclose(mine, _quartile_vector(z, absent.numpy(), every, every), atol=1e-4):
         return "You took NaN for 0: a melody without the attribute belongs to neither quartile."
     return "The vector differs from the mean of the top quartile minus that of the bottom quartile."
-
-
-def _preferred(draws: np.ndarray, direction: Tensor) -> str | None:
-    """Which directions controls `[n, Z]` prefer; None where all are equally likely."""
-    values = np.sort(np.abs(direction.numpy()))
-    if np.allclose(np.sort(np.abs(draws), 1), values, atol=1e-4):
-        return "That is the direction shuffled or with other signs: its numbers are all there still. Draw new ones."
-    if (draws >= 0).all():
-        return "Each number is positive: torch.rand draws from 0 to 1. Use torch.randn."
-    unit = draws / np.linalg.norm(draws, axis=1, keepdims=True)
-    if np.abs(unit.mean(0)).max() > 0.05:
-        return "The controls prefer some directions: their mean is not 0."
-    if np.abs(unit.T @ unit / len(unit) - np.eye(unit.shape[1]) / unit.shape[1]).max() > 0.02:
-        return "Some axes get more than others: draw each number alike, from torch.randn."
-    fourth = (unit**4).mean() * unit.shape[1] * (unit.shape[1] + 2)  # 3 where all directions are equally likely
-    return None if abs(fourth - 3) < 0.08 else "Corners of a cube are preferred: use torch.randn, not uniform numbers."
 
 
 def _effects() -> tuple[np.ndarray, np.ndarray]:
