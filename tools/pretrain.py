@@ -200,6 +200,7 @@ def ship(name: str, folder: Path) -> None:
         "curve": metrics["curve"],
         "sample": measure(checkpoints.load_model(shipped), test.sample(SAMPLE, SEED).tokens, config, config.free_bits),
         "test": asdict(results[0]),
+        "test_onset_by_bar": measure(exact, test.tokens, config, config.free_bits)["onset_by_bar"],
         "music": {
             "test split": describe_music(test.tokens, baselines.ngram),
             "reconstructions": describe_music(exact.reconstruct(test.tokens).numpy(), baselines.ngram),
