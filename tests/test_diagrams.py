@@ -38,7 +38,11 @@ def test_the_hierarchical_model_is_unrolled_over_bars_with_the_conductors_state_
 
 def test_the_tokens_that_a_bar_reads_begin_with_the_last_one_of_the_bar_before():
     _, texts = words("mel_16bar_hier")
-    assert [text for text in texts if text.startswith("reads")] == ["reads\n0 to 15", "reads\n16 to 31", "reads\n240 to 255"]
+    assert [text for text in texts if text.startswith("reads")] == [
+        "reads\n0 to 15",
+        "reads\n16 to 31",
+        "reads\n240 to 255",
+    ]
     assert [text for text in texts if text.startswith("logits")] == [
         "logits\n1 to 16",
         "logits\n17 to 32",

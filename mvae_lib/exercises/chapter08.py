@@ -224,8 +224,8 @@ def _bar_after_bar(core: _Core, embeddings: Tensor, tokens: Tensor, mistake: str
 
 
 _IN_WORDS = {
-    "own forward": "The first step of every bar reads zeros, as if the melody began there: shift the whole melody by one "
-    "step first and cut it into bars then, so that one token crosses each bar line.",
+    "own forward": "The first step of every bar reads zeros, as if the melody began there: shift the whole melody by "
+    "one step first and cut it into bars then, so that one token crosses each bar line.",
     "state": "The state crosses the bar line: begin each bar with tanh(core.start(embedding)).",
     "first embedding": "All bars are decoded from the first embedding: bar n takes embeddings[:, n].",
     "swapped": "h and c of the core decoder are exchanged: core.start gives c first, and nn.LSTM takes (h, c).",
@@ -241,12 +241,13 @@ def _diagnose_conductor(made: nn.Module, z: Tensor, bars: int, units: int) -> st
     mine, problem = as_array(made(z, bars), (len(z), bars, units))
     if problem:
         return f"Conductor: {problem}"
-    zeros, first = z.new_zeros(len(z), bars, 1), made.start(z)
+    zeros, linear = z.new_zeros(len(z), bars, 1), made.start(z)
+    c, h = torch.tanh(linear).chunk(2, -1)
     states = {
-        None: torch.tanh(first).chunk(2, -1)[::-1],
-        "h and c are exchanged: the first half of start(z) is c, and nn.LSTM takes (h, c).": torch.tanh(first).chunk(2, -1),
-        "The initial state is tanh of the linear layer, and the tanh is missing.": first.chunk(2, -1)[::-1],
-        "The LSTM starts from zeros: its initial state comes from z.": (first.chunk(2, -1)[0] * 0,) * 2,
+        None: (h, c),
+        "h and c are exchanged: the first half of start(z) is c, and nn.LSTM takes (h, c).": (c, h),
+        "The initial state is tanh of the linear layer, and the tanh is missing.": linear.chunk(2, -1)[::-1],
+        "The LSTM starts from zeros: its initial state comes from z.": (0 * h, 0 * c),
     }
     for words, (h, c) in states.items():
         out, _ = made.lstm(zeros, (h[None].contiguous(), c[None].contiguous()))
