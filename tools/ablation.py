@@ -8,7 +8,7 @@ Encoder, latent size, data, objective, updates and, within 2 %, parameters are t
 `VARIANTS`. A run trains on windows of 1, 2, 4, 8 and 16 bars in turn (those without the curriculum on 16 bars alone)
 and is measured at the end of each stage on the whole test split, in windows as long as those of the stage. It is saved
 at the end of each stage in `build/ablation`, and a run that was cut off goes on from there. The result is
-`datasets/sweeps/decoder_ablation.json`.
+`datasets/sweeps/decoder_ablation.json`; a run that is in it already, under the same configuration, is not made again.
 """
 
 import argparse
@@ -104,11 +104,23 @@ def interaction(model: MusicVAE, windows: torch.Tensor) -> float | None:
     return round(float((left + embeddings.mean((0, 1))).std()), 4)
 
 
+def stored() -> dict[tuple[str, int], dict]:
+    """The runs of the stored table whose configuration is today's."""
+    if not RESULT.exists():
+        return {}
+    table = json.loads(RESULT.read_text(encoding="utf-8"))
+    if table["training"] != json.loads(json.dumps(asdict(TRAINING))):
+        return {}
+    models = {name: json.loads(json.dumps(asdict(configuration(name).model))) for name in VARIANTS}
+    same = {name for name, variant in table["variants"].items() if variant["model"] == models.get(name)}
+    return {(run["variant"], run["seed"]): run for run in table["runs"] if run["variant"] in same}
+
+
 def run(name: str, seed: int) -> None:
     """Train one variant and write what it does at the end of each stage."""
     config, slug = configuration(name), f"{name.replace(', ', '-').replace(' + ', '-').replace(' ', '_')}-{seed}"
     folder, out = BUILD / slug, BUILD / f"{slug}.json"
-    if out.exists():
+    if out.exists() or (name, seed) in stored():
         return
     train, test = folk_melodies(BARS, "train").tokens, folk_melodies(BARS, "test").tokens
     if (folder / "checkpoint.json").exists():
@@ -137,7 +149,7 @@ def run(name: str, seed: int) -> None:
 
 def collect() -> None:
     """Write the table of the runs there are."""
-    done = {}
+    done = stored()
     for path in sorted(BUILD.glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         done[result["variant"], result["seed"]] = result
