@@ -209,7 +209,8 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--models", nargs="+", default=["mel_2bar", "mel_16bar_hier_projected"], help="names of configurations")
+    models = ["mel_2bar", "mel_16bar_hier_projected"]
+    parser.add_argument("--models", nargs="+", default=models, help="names of configurations")
     parser.add_argument("--batch", type=int, help="sequences in a training step (default: the configuration's)")
     parser.add_argument("--decode", nargs="+", type=int, default=[1, 1024], help="sequences decoded at once")
     parser.add_argument("--rounds", type=int, default=7, help="how often each formulation is timed")

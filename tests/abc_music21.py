@@ -187,7 +187,7 @@ def reasons(text: str) -> tuple[str, ...] | None:
 
 
 def sample(book: str, n: int) -> dict[int, tuple[TuneInfo, str]]:
-    """`n` tunes of a book that the parser reads, drawn from a seed, as {index in the manifest: (row, ABC text)}."""
+    """`n` tunes of a book that the parser reads, chosen by a seed, as {index in the manifest: (row, ABC text)}."""
     folder = Path(find_spec("music21").origin).parent / "corpus" / FOLDERS[book]
     paths = sorted(folder.glob("*.abc"), key=lambda path: path.name)
     texts = [text for path in paths for text in split_tunes(path.read_text(encoding="utf-8"))]

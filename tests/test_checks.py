@@ -128,19 +128,19 @@ def test_reconstruction_diagnoses():
 def test_gaussian_diagnoses():
     check = chapter02.exercise_3
 
-    def draws(codes, n, generator, matrix, mean=True):
-        return codes.mean(0) * mean + torch.randn(n, 2, generator=generator) @ matrix
+    def samples(latents, n, generator, matrix, mean=True):
+        return latents.mean(0) * mean + torch.randn(n, 2, generator=generator) @ matrix
 
-    def root(codes):
-        return torch.linalg.cholesky(torch.cov(codes.T))
+    def root(latents):
+        return torch.linalg.cholesky(torch.cov(latents.T))
 
-    assert check(lambda c, n, g: draws(c, n, g, root(c).T)).passed
-    assert "mean" in diagnosis(check, lambda c, n, g: draws(c, n, g, root(c).T, mean=False))
-    assert "uncorrelated" in diagnosis(check, lambda c, n, g: draws(c, n, g, torch.diag(c.std(0))))
-    assert "square root" in diagnosis(check, lambda c, n, g: draws(c, n, g, torch.cov(c.T)))
-    assert "wrong side" in diagnosis(check, lambda c, n, g: draws(c, n, g, root(c)))
-    assert "seed fixed" in diagnosis(check, lambda c, n, g: draws(c, n, torch.Generator().manual_seed(3), root(c).T))
-    assert "same seed" in diagnosis(check, lambda c, n, g: draws(c, n, None, root(c).T))
+    assert check(lambda c, n, g: samples(c, n, g, root(c).T)).passed
+    assert "mean" in diagnosis(check, lambda c, n, g: samples(c, n, g, root(c).T, mean=False))
+    assert "uncorrelated" in diagnosis(check, lambda c, n, g: samples(c, n, g, torch.diag(c.std(0))))
+    assert "square root" in diagnosis(check, lambda c, n, g: samples(c, n, g, torch.cov(c.T)))
+    assert "wrong side" in diagnosis(check, lambda c, n, g: samples(c, n, g, root(c)))
+    assert "seed fixed" in diagnosis(check, lambda c, n, g: samples(c, n, torch.Generator().manual_seed(3), root(c).T))
+    assert "same seed" in diagnosis(check, lambda c, n, g: samples(c, n, None, root(c).T))
 
     def uniform(c, n, g):
         return c.mean(0) + 3**0.5 * (2 * torch.rand(n, 2, generator=g) - 1) @ root(c).T

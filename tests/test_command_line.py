@@ -192,12 +192,12 @@ def test_each_window_of_a_file_is_written_as_it_was_and_as_it_is_reconstructed(c
     run("reconstruct", checkpoint, "long.mid", "--out", "out")
     told = capsys.readouterr().out
     windows = np.stack([music[start : start + 32] for start in (0, 16, 32)])
-    rebuilt = load_model(checkpoint).reconstruct(torch.from_numpy(windows)).numpy()
-    for number, (window, other) in enumerate(zip(windows, rebuilt, strict=True), 1):
+    reconstruction = load_model(checkpoint).reconstruct(torch.from_numpy(windows)).numpy()
+    for number, (window, other) in enumerate(zip(windows, reconstruction, strict=True), 1):
         assert (tokens_in(Path(f"out/long-{number}-original.mid")) == window).all()
         assert tokens_to_notes(tokens_in(Path(f"out/long-{number}-reconstruction.mid"))) == tokens_to_notes(other)
         assert f"from bar {number}: {(other == window).sum()} of 32 steps" in told
-    assert f"all: {(rebuilt == windows).mean():.3f} of the steps" in told
+    assert f"all: {(reconstruction == windows).mean():.3f} of the steps" in told
 
 
 def test_what_a_file_could_not_give_is_told(checkpoint, capsys):
@@ -339,7 +339,7 @@ def test_a_folder_gives_windows_of_any_length(folder, capsys):
 
 
 def test_bars_have_as_many_steps_as_the_music_has(monkeypatch, capsys):
-    """A representation of two tracks and 8 steps a bar, in a configuration that says nothing of bars."""
+    """A representation of two tracks and 8 steps per bar, in a configuration that says nothing of bars."""
     kind = replace(TOY, steps_per_bar=8, from_midi=lambda path, bars: TOY.from_midi(path, bars // 2))
     monkeypatch.setitem(REPRESENTATIONS, "toy", kind)
     monkeypatch.setenv("MVAE_CACHE", "cache")

@@ -1,4 +1,4 @@
-"""Critics and constraints on a latent space made by hand: real codes lie on one side of the prior, in two groups."""
+"""Critics and constraints on a latent space made by hand: encodings lie on one side of the prior, in two groups."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def prior(n: int, seed: int = 1) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def posterior() -> Posterior:
-    """Codes of 600 melodies: close to the plane where the first number is 2; the second number is -1 or 1."""
+    """Encodings of 600 melodies: close to the plane where the first number is 2; the second number is -1 or 1."""
     mu = 0.3 * torch.randn(600, Z, generator=seeded())
     mu[:, 0] += 2
     mu[:, 1] += torch.arange(600).remainder(2) * 2.0 - 1
@@ -55,8 +55,8 @@ def test_a_critic_leaves_torchs_own_generator_alone():
 
 
 def test_the_realism_critic_tells_new_codes_from_new_draws(posterior, nll_per_step):
-    codes = posterior.mu + posterior.sigma * prior(600, seed=2)
-    assert (nll_per_step(codes) > 0).float().mean() > 0.9
+    encodings = posterior.mu + posterior.sigma * prior(600, seed=2)
+    assert (nll_per_step(encodings) > 0).float().mean() > 0.9
     assert (nll_per_step(prior(600)) < 0).float().mean() > 0.9
 
 
@@ -67,8 +67,8 @@ def test_training_is_the_same_for_the_same_seed(posterior, has):
 
 
 def test_the_attribute_critic_tells_the_two_groups(posterior, has, attribute):
-    codes = posterior.mu + posterior.sigma * prior(600, seed=2)
-    assert ((attribute(codes) > 0) == has).float().mean() > 0.95
+    encodings = posterior.mu + posterior.sigma * prior(600, seed=2)
+    assert ((attribute(encodings) > 0) == has).float().mean() > 0.95
 
 
 def test_a_rare_property_is_learned_all_the_same(posterior, has):
@@ -83,7 +83,7 @@ def test_constraints_move_draws_to_where_the_codes_are(nll_per_step):
     moved = constrain(draws, [nll_per_step])
     assert (nll_per_step(draws) > 0).float().mean() < 0.1
     assert (nll_per_step(moved) > 0).float().mean() > 0.95
-    assert moved[:, 0].mean() > 1.2  # not merely out of the critic's sight: towards the real codes
+    assert moved[:, 0].mean() > 1.2  # not merely out of the critic's sight: towards the real encodings
     assert (moved - draws)[:, 0].abs().mean() > 3 * (moved - draws)[:, 2:].abs().mean()
 
 

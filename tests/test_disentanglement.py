@@ -10,30 +10,30 @@ def rng():
 
 
 def test_each_is_the_squared_correlation_and_a_constant_explains_nothing(rng):
-    codes, attributes = rng.normal(size=(200, 3)), rng.normal(size=(200, 2))
-    codes[:, 1] += attributes[:, 0]
-    expected = np.corrcoef(codes.T, attributes.T)[:3, 3:] ** 2
-    np.testing.assert_allclose(r2_per_dimension(codes, attributes), expected)
-    codes[:, 2] = 7
-    assert r2_per_dimension(codes, attributes)[2].tolist() == [0, 0]
-    assert r2_linear(codes, np.ones((200, 1))).tolist() == [0]
+    latents, attributes = rng.normal(size=(200, 3)), rng.normal(size=(200, 2))
+    latents[:, 1] += attributes[:, 0]
+    expected = np.corrcoef(latents.T, attributes.T)[:3, 3:] ** 2
+    np.testing.assert_allclose(r2_per_dimension(latents, attributes), expected)
+    latents[:, 2] = 7
+    assert r2_per_dimension(latents, attributes)[2].tolist() == [0, 0]
+    assert r2_linear(latents, np.ones((200, 1))).tolist() == [0]
 
 
 def test_all_together_explain_what_is_linear_in_them_and_never_less_than_one_alone(rng):
-    codes = rng.normal(size=(500, 4))
-    attributes = np.c_[codes @ [1, -2, 0, 3] + 5, codes[:, 0] + rng.normal(size=500), rng.normal(size=500)]
-    together = r2_linear(codes, attributes)
+    latents = rng.normal(size=(500, 4))
+    attributes = np.c_[latents @ [1, -2, 0, 3] + 5, latents[:, 0] + rng.normal(size=500), rng.normal(size=500)]
+    together = r2_linear(latents, attributes)
     assert together[0] == pytest.approx(1)
     assert 0.4 < together[1] < 0.6
     assert together[2] < 0.05
-    assert (together >= r2_per_dimension(codes, attributes).max(0)).all()
+    assert (together >= r2_per_dimension(latents, attributes).max(0)).all()
 
 
 def test_alignment_is_one_on_the_axes_and_falls_when_the_codes_are_rotated(rng):
-    codes = rng.normal(size=(2000, 8))
-    attributes = codes[:, :3]
-    assert alignment(codes, attributes) == pytest.approx(1)
-    rotated = codes @ random_rotation(8, rng)
+    latents = rng.normal(size=(2000, 8))
+    attributes = latents[:, :3]
+    assert alignment(latents, attributes) == pytest.approx(1)
+    rotated = latents @ random_rotation(8, rng)
     assert alignment(rotated, attributes) < 0.7
     np.testing.assert_allclose(r2_linear(rotated, attributes), 1)
 
@@ -47,10 +47,10 @@ def test_a_rotation_keeps_lengths_and_prefers_no_sign(rng):
 
 
 def test_what_cannot_be_scored_is_refused(rng):
-    codes = rng.normal(size=(5, 2))
+    latents = rng.normal(size=(5, 2))
     with pytest.raises(ValueError, match="NaN"):
-        r2_linear(codes, np.full((5, 1), np.nan))
+        r2_linear(latents, np.full((5, 1), np.nan))
     with pytest.raises(ValueError, match=r"\[N, Z\]"):
-        r2_per_dimension(codes[0], codes)
+        r2_per_dimension(latents[0], latents)
     with pytest.raises(ValueError, match="5 latent vectors and 4"):
-        alignment(codes, codes[:4])
+        alignment(latents, latents[:4])

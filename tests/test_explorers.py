@@ -181,13 +181,13 @@ def test_an_error_of_the_decoder_is_shown_and_raised(make):
     explorer = make()
 
     def broken(z: torch.Tensor) -> torch.Tensor:
-        raise RuntimeError("the decoder fell silent")
+        raise RuntimeError("the decoder stopped")
 
     explorer._decode = broken
     request = {"x": 0.5, "y": 0.5, "t": 0.5, "way": 0, "strengths": [0.0, 0.0], "n": "1"}
     with pytest.raises(RuntimeError):
         explorer.set_state({"request": request})
-    assert explorer.response == {"n": "1", "error": "RuntimeError: the decoder fell silent"}
+    assert explorer.response == {"n": "1", "error": "RuntimeError: the decoder stopped"}
 
 
 @pytest.mark.parametrize("make", EXPLORERS)
@@ -201,9 +201,9 @@ def test_a_tempo_out_of_range_is_refused(make):
 
 
 def test_the_map_lays_its_points_into_a_unit_square_and_decodes_them_all():
-    data = a_map(titles=["o", "twin", "twin", "far"]).data
+    data = a_map(titles=["o", "same", "same", "far"]).data
     assert data["points"] == [[0, 0], [1, 0], [0, 1], [1, 1]]
-    assert data["titles"] == ["o", "twin", "far"]
+    assert data["titles"] == ["o", "same", "far"]
     assert data["titleOf"] == [0, 1, 1, 2]
     assert data["clips"] == [clip(tokens) for tokens in decode(Z).numpy()]
 

@@ -72,7 +72,7 @@ class Explorer:
 @pytest.fixture
 def show(browser, tmp_path):
     """Opens a page with an explorer; fails at the end if the page met an error or sent a request to another host."""
-    contexts, errors, strangers = [], [], []
+    contexts, errors, external_requests = [], [], []
 
     def open_page(explorer, before: str = "", after: str = "", **options) -> Explorer:
         context = browser.new_context(viewport={"width": 820, "height": 720}, **options)
@@ -82,7 +82,7 @@ def show(browser, tmp_path):
         path.write_text(f"<!doctype html><meta charset=utf-8><title>A page</title><body>{body}", encoding="utf-8")
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        strangers.append(requests_beyond_this_machine(page))
+        external_requests.append(requests_beyond_this_machine(page))
         page.goto(path.as_uri())
         return Explorer(page, explorer.element)
 
@@ -90,7 +90,7 @@ def show(browser, tmp_path):
     for context in contexts:
         context.close()
     assert errors == []
-    assert not any(strangers)
+    assert not any(external_requests)
 
 
 @pytest.fixture

@@ -40,11 +40,11 @@ def lab(browser, tmp_path_factory):
 def page(browser, lab: Lab):
     """The notebook after all cells have run."""
     page = browser.new_page(viewport={"width": 1100, "height": 1000})
-    strangers = requests_beyond_this_machine(page)
+    external_requests = requests_beyond_this_machine(page)
     lab.open(page, "explorers.ipynb")
     assert lab.run_all(page, seconds=120) == []
     yield page
-    assert strangers == []
+    assert external_requests == []
 
 
 def wait_for(page, element: str, condition: str) -> None:

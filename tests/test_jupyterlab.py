@@ -38,10 +38,10 @@ def lab(browser, tmp_path_factory):
 @pytest.fixture
 def page(browser):
     page = browser.new_page(viewport={"width": 1100, "height": 1000})
-    strangers = requests_beyond_this_machine(page)
+    external_requests = requests_beyond_this_machine(page)
     yield page
     page.close()
-    assert strangers == []
+    assert external_requests == []
 
 
 def small_notebook() -> nbformat.NotebookNode:

@@ -1,18 +1,19 @@
 import base64
 import io
+import re
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from mvae_lib.plots import course
 from tools import notebooks
 from tools.nbval_comparison import compare_outputs, same_but_for_last_digits
 
 PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_paths()}
 # Notebooks of the first edition that are larger than the second allows. Take a name out when its chapter is rewritten.
 OVER_LIMITS = {
-    "chapters/00_start_here.ipynb",
     "chapters/01_music_as_data.ipynb",
     "chapters/02_autoencoder.ipynb",
     "chapters/03_vae.ipynb",
@@ -22,6 +23,13 @@ OVER_LIMITS = {
     "chapters/08_hierarchical_decoder.ipynb",
     "chapters/09_latent_space.ipynb",
 }
+# Chapters whose heading is that of the first edition, or that are not written. Take a name out when it is.
+NOT_YET_RENAMED = {
+    "chapters/02_autoencoder.ipynb",
+    "chapters/04_reparameterization.ipynb",
+    "chapters/05_lstm.ipynb",
+    "chapters/06_beta_vae.ipynb",
+}
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
 
 
@@ -29,6 +37,17 @@ def test_there_are_chapters_and_every_chapter_from_01_on_has_its_solutions():
     chapters = {name.split("/")[1] for name in PATHS if name.startswith("chapters/")}
     assert "00_start_here.ipynb" in chapters
     assert chapters - {"00_start_here.ipynb"} == {name.split("/")[1] for name in SOLUTIONS}
+
+
+@pytest.mark.parametrize("chapter", course.CHAPTERS, ids=lambda chapter: f"{chapter.number:02}")
+def test_a_chapter_has_one_title_in_the_readme_in_the_notebook_and_on_the_map(chapter):
+    readme = (notebooks.ROOT / "README.md").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"\| \[{chapter.number:02} ([^]]+)\]\((chapters/\S+)\) \|", readme)
+    title, path = found
+    assert title == chapter.title
+    if path not in NOT_YET_RENAMED:
+        assert path in PATHS
+        assert notebooks.read(PATHS[path]).cells[0].source.startswith(f"# {chapter.number:02} · {chapter.title}\n")
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -54,7 +54,7 @@ class Player:
 @pytest.fixture
 def show(browser, tmp_path):
     """Opens a page with the given things in it; fails at the end if the page met an error or called another host."""
-    contexts, errors, strangers = [], [], []
+    contexts, errors, external_requests = [], [], []
 
     def open_page(*shown, **options) -> Player:
         context = browser.new_context(viewport={"width": 900, "height": 600}, **options)
@@ -64,7 +64,7 @@ def show(browser, tmp_path):
         path.write_text(f"<!doctype html><meta charset=utf-8><title>A page</title><body>{body}", encoding="utf-8")
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        strangers.append(requests_beyond_this_machine(page))
+        external_requests.append(requests_beyond_this_machine(page))
         page.goto(path.as_uri())
         return Player(page)
 
@@ -72,7 +72,7 @@ def show(browser, tmp_path):
     for context in contexts:
         context.close()
     assert errors == []
-    assert not any(strangers)
+    assert not any(external_requests)
 
 
 def onsets(samples: np.ndarray, rate: int) -> list[float]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mvae_lib import plots
-from mvae_lib.plots import palette, style
+from mvae_lib.plots import course, palette, style
 from mvae_lib.plots.pictures import TOLERANCE, compact_png
 
 
@@ -179,7 +179,8 @@ def test_along_draws_a_line_for_many_numbers_and_a_level_for_one():
     assert first.lines[0].get_xydata().tolist() == [[0, 1], [0.5, 2], [1, 3]]
     assert set(first.lines[1].get_ydata()) == {1.5}
     assert [ax.get_title() for ax in (first, second)] == ["up", "down"]
-    assert first.get_legend() is not None and second.get_legend() is None
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["path", "real"]
+    assert "Series: path, real." in plots.alt_text(figure)
 
 
 def test_effects_show_each_number_and_frame_the_diagonal():
@@ -200,3 +201,19 @@ def test_a_number_grid_writes_each_number_where_it_belongs_and_no_minus_zero():
         (1, 1): "0.5",
     }
     plots.number_grid(np.zeros((1, 2)), ["a"], [1, 2], "all alike")
+
+
+def test_the_map_of_the_course_shows_every_chapter_in_order_within_its_box(course_style):
+    figure = plots.course_map()
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    words = plots.alt_text(figure)
+    places = [words.index(f"{chapter.number:02} {chapter.title}") for chapter in course.CHAPTERS]
+    assert places == sorted(places) and len(places) == 10
+    boxes = [box.get_window_extent() for box in ax.patches if isinstance(box, plt.Rectangle)]
+    assert len(boxes) == 10
+    in_boxes = [text for text in ax.texts if text.get_text() and text.get_color() == palette.INK]
+    assert len(in_boxes) == 20
+    for text in in_boxes:
+        extent = text.get_window_extent()
+        assert any(box.x0 < extent.x0 and extent.x1 < box.x1 for box in boxes), text.get_text()

@@ -121,11 +121,11 @@ def tiny(seed: int = 0) -> VAE:
 
 def test_an_untrained_twin_has_the_sizes_and_not_the_weights():
     model = tiny()
-    twin = untrained(model, seed=5)
-    assert twin.config == model.config
-    assert not twin.training
-    assert not torch.equal(twin.encoder[-1].weight, model.encoder[-1].weight)
-    assert torch.equal(twin.encoder[-1].weight, untrained(model, seed=5).encoder[-1].weight)
+    control = untrained(model, seed=5)
+    assert control.config == model.config
+    assert not control.training
+    assert not torch.equal(control.encoder[-1].weight, model.encoder[-1].weight)
+    assert torch.equal(control.encoder[-1].weight, untrained(model, seed=5).encoder[-1].weight)
 
 
 def test_encoding_in_batches_is_encoding_at_once():

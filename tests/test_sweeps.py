@@ -8,7 +8,7 @@ from tools import ablation
 
 
 def test_an_unknown_sweep_lists_the_names():
-    with pytest.raises(ValueError, match="'decoder_ablatoin'.*decoder_ablation"):
+    with pytest.raises(ValueError, match=r"'decoder_ablatoin'.*decoder_ablation"):
         sweeps.load_sweep("decoder_ablatoin")
 
 

@@ -3,7 +3,6 @@
 The copy runs in the notebook's folder, in a kernel that can import `tools`; the notebook itself is not touched.
 """
 
-import os
 from pathlib import Path
 
 from nbclient import NotebookClient
@@ -20,7 +19,12 @@ def run_after(notebook, folder: Path, preparation: str, allow_errors: bool = Fal
     first = new_code_cell(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{preparation}")
     notebook.cells.insert(0, first)
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=900, resources=resources, allow_errors=allow_errors)
-    client.execute(env={**os.environ, "JPY_SESSION_NAME": ""})
+    NotebookClient(
+        notebook,
+        timeout=900,
+        resources=resources,
+        allow_errors=allow_errors,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
+    ).execute()
     del notebook.cells[0]
     return notebook

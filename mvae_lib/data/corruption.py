@@ -1,6 +1,6 @@
 """Corrupted melodies: a model of p(x) should find them improbable, and a denoiser should restore them.
 
-Chapter: 03.
+Chapter: none yet.
 """
 
 import numpy as np

@@ -5,8 +5,8 @@ one dimension at a time does. Their ratio is about the axes. A rotation of z kee
 N(0, I), the rate, the distortion and `r2_linear` stay as they are. Only the axes change. So a score has to be compared
 with the same score of the same latent vectors, rotated (`random_rotation`).
 
-Chapter: 06. Source: Higgins et al. 2017, beta-VAE (the claim); Locatello et al. 2019, Challenging Common Assumptions in
-the Unsupervised Learning of Disentangled Representations (the critique). The scores are the course's own.
+Chapter: none yet. Source: Higgins et al. 2017, beta-VAE (the claim); Locatello et al. 2019, Challenging Common
+Assumptions in the Unsupervised Learning of Disentangled Representations (the critique). The scores are ours.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 A map shows what its method keeps: PCA the directions of the largest variance, t-SNE the nearest neighbours, and neither
 the other. Its clusters are an impression, not a measurement. A **probe** measures: it is a simple classifier or
-regression that reads a property from z, judged on held-out melodies. Its number has to be compared with controls: the
+regression that reads a property from z, scored on held-out melodies. Its number has to be compared with controls: the
 same probe on a note histogram (no model at all), on an untrained encoder (no learning), and the majority class (no
 features).
 
@@ -52,7 +52,7 @@ def tsne(z: ArrayLike, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
 def probe_class(train: ArrayLike, labels: ArrayLike, test: ArrayLike, test_labels: ArrayLike) -> float:
     """Held-out accuracy, 0 to 1, of a logistic regression that reads a label `[N]` from features `[N, F]`.
 
-    Fit on the one split and judged on the other, whose melodies must be of other tunes.
+    Fit on the one split and scored on the other, whose melodies must be of other tunes.
     """
     probe = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky"))  # many rows, few columns
     return float(probe.fit(np.asarray(train), np.asarray(labels)).score(np.asarray(test), np.asarray(test_labels)))

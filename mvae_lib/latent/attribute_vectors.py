@@ -2,7 +2,7 @@
 
     direction = mean z of the top quartile of an attribute - mean z of its bottom quartile
 
-Fit them on training data and judge them on other melodies. A direction that raises one attribute usually changes
+Fit them on training data and measure them on other melodies. A direction that raises one attribute usually changes
 others, because they are correlated in the data: `edit_effects` measures the whole matrix, and `fit_conditional_vectors`
 asks for the difference between melodies that differ in one attribute and agree in the others.
 

@@ -9,8 +9,8 @@ found by gradient descent on z:
 
 A small distance weight favours the critics, a large one keeps the melody.
 
-    realism = train_realism_critic(encode_all(model, train.tokens), torch.Generator().manual_seed(0))
-    z = constrain(torch.randn(64, 64), [realism])             # samples of the prior, moved to encodings of melodies
+    critic = train_realism_critic(encode_all(model, train.tokens), torch.Generator().manual_seed(0))
+    z = constrain(torch.randn(64, 64), [critic])              # samples of the prior, moved to encodings of melodies
 
 Chapter: 09. Source: Engel, Hoffman and Roberts 2018, Latent Constraints: Learning to Generate Conditionally from
 Unconditional Generative Models (who train a network to do what the gradient does here).

@@ -36,7 +36,7 @@ class ModelConfig:
     conductor_units: int = 0  # 0: a flat decoder; above: a hierarchical one, and the size of a bar's embedding
     conductor_layers: int = 0
     steps_per_bar: int = STEPS_PER_BAR  # what the core decoder writes from one embedding
-    bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all bars at once
+    bar_encoder: bool = False  # ours: the encoder reads each bar by itself, and mu and sigma see all of them
     per_step_z: bool = False  # ours: a linear map of z for each step, added to what the decoder reads of z
     per_bar_z: bool = False  # ours: a linear map of z for each bar, added to the bar's embedding (flat decoder: to z)
     bar_counter: bool = False  # ours: a flat decoder also reads the number of the bar, as a one-hot vector
@@ -231,7 +231,16 @@ _SHORT = {
     "transposition": 5,
     "curriculum": ((1, 2_000),),
 }
-_SHORTER = _SHORT | {"updates": 5_000, "curriculum": ((1, 1_000),)}
+_SMALLER = {"z_size": 64, "encoder_units": 128, "decoder_layers": 1, "per_step_z": True, "scaled_init": True}
+_SHORTER = {
+    "updates": 6_000,
+    "batch": 64,
+    "learning_rate": 4e-3,
+    "learning_rate_decay": 0.999,
+    "beta_rate": 0.998,
+    "transposition": 5,
+}
+_SHORTEST = _SHORTER | {"updates": 3_000}
 _SMALL = {
     "z_size": 64,
     "encoder_units": 256,
@@ -281,10 +290,10 @@ _STAGED = {
 }
 _COURSE = (
     Configuration("mel_2bar", ModelConfig(**_SMALL), TrainingConfig(free_bits=58.0, **_SHORT)),
-    # The same model at a low rate: beta is 1 beyond 12 free bits, so that samples of the prior decode to melodies.
-    Configuration("mel_2bar_lokl", ModelConfig(**_SMALL), TrainingConfig(free_bits=12.0, **_SHORTER)),
-    # The same model with beta 0: sigma shrinks to nearly 0, and what is left is an autoencoder.
-    Configuration("mel_2bar_ae", ModelConfig(**_SMALL), TrainingConfig(max_beta=0.0, **_SHORTER)),
+    # A smaller model at a low rate: beta is 1 beyond 12 free bits, so that samples of the prior decode to melodies.
+    Configuration("mel_2bar_lokl", ModelConfig(**_SMALLER), TrainingConfig(free_bits=12.0, **_SHORTER)),
+    # The same with beta 0: sigma shrinks to nearly 0, and what is left is an autoencoder.
+    Configuration("mel_2bar_ae", ModelConfig(**_SMALLER), TrainingConfig(max_beta=0.0, **_SHORTEST)),
     # Matched models: equal in all but the decoder, with equally many parameters within 1 %, so that a difference
     # between them is one of architecture. Both are the paper's: an encoder over the whole sequence, a conductor alone.
     Configuration("mel_16bar_flat", ModelConfig(decoder_units=424, **_MATCHED), TrainingConfig(**_STAGED)),

@@ -19,7 +19,7 @@ with one projection per bar; with a conductor, the projection of z is added to t
 starts sooner, because the encoder's gradient need not pass through the conductor. `bar_counter`: a flat decoder also
 reads the number of the bar as a one-hot vector. The last two separate what a conductor can do (chapter 08).
 
-Chapter: 07, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
+Chapter: 05, 08. Source: Roberts et al. 2018, section 3.2, figure 3, and its public reference implementation.
 """
 
 from dataclasses import replace

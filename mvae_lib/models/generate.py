@@ -7,7 +7,7 @@ Scheduled sampling replaces the true previous token by a sample of the model's o
 training. A sample has no gradient. So the tokens can be sampled first, without gradients, and a teacher-forced pass
 over the mixture then gives, in fused calls, the logits and gradients that sampling within the pass would give.
 
-Chapter: 07. Source: Bengio et al. 2015, Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks;
+Chapter: 05. Source: Bengio et al. 2015, Scheduled Sampling for Sequence Prediction with Recurrent Neural Networks;
 Holtzman et al. 2020, The Curious Case of Neural Text Degeneration (top-p).
 """
 

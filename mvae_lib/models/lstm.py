@@ -7,7 +7,7 @@ PyTorch adds two biases where the reference has one. The one on the input side i
 1 for the forget gate, 0 elsewhere. So the fused kernels (cuDNN on a GPU) run as they are, a state_dict is that of
 `torch.nn.LSTM`, and `requires_grad` is True for what is trained.
 
-Chapter: 02, 08. Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); Roberts et al. 2018 and its
+Chapter: 05, 08. Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate); Roberts et al. 2018 and its
 public reference implementation (initial weights, one bias, initial state from z).
 """
 

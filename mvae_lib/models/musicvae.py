@@ -13,7 +13,7 @@ An extension of ours, off by default and not in the paper: with `bar_encoder`, t
 the summary is that of all bars side by side. The paper's encoder has to keep the first bar's notes in its state
 through all later steps. Here mu is a linear function of every bar's summary, and all bars are read at the same time.
 
-Chapter: 02, 03, 08. Source: Roberts et al. 2018, section 3, figure 2, and its public reference implementation.
+Chapter: 05, 08. Source: Roberts et al. 2018, section 3, figure 2, and its public reference implementation.
 """
 
 import math

@@ -5,7 +5,7 @@ before the first step is done there: the weights are laid out, and what is the s
 gates once. A token is one row of the input weights, not a product with a one-hot vector. In the loop everything is
 written in place, because with large batches most of the time would go into fresh memory; so there are no gradients.
 
-Chapter: 07, 08.
+Chapter: 05, 08.
 """
 
 from collections.abc import Callable, Sequence

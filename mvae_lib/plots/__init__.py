@@ -19,6 +19,7 @@ __getattr__, __all__ = lazy_names(
             "scatter_by_value",
             "similarity_matrices",
         ],
+        "course": ["course_map"],
         "style": ["alt_text", "figure_png", "set_style"],
     },
 )

@@ -171,7 +171,7 @@ def similarity_matrices(matrices: dict[str, np.ndarray], title: str) -> Figure:
 def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], title: str, xlabel: str) -> Figure:
     """Panels side by side over one scale: under each panel's name (what is measured, with its unit) its lines by name.
 
-    A line of one number is horizontal: a reference value. The legend is in the first panel.
+    A line of one number is horizontal: a reference value. The legend, below, is that of the first panel.
     """
     figure, axes = plt.subplots(1, len(panels), squeeze=False)
     for ax, (measure, lines) in zip(axes.flat, panels.items(), strict=True):
@@ -183,7 +183,8 @@ def along(x: Sequence[float], panels: dict[str, dict[str, Sequence[float]]], tit
         ax.set_title(measure, fontsize=style.TEXT)
         ax.set_xlabel(xlabel)
         ax.grid(axis="y")
-    axes[0, 0].legend()
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from mvae_lib.plots import palette
@@ -69,7 +70,7 @@ def figure_png(figure: Figure) -> bytes:
 
 
 def alt_text(figure: Figure) -> str:
-    """What the figure says in words: its titles, the quantities on its axes, and the names of its series."""
+    """What the figure says in words: its titles, the quantities on its axes, its series; a drawing, its texts."""
     sentences = [figure.get_suptitle()]
     for ax in figure.axes:
         if not ax.get_visible():
@@ -78,10 +79,13 @@ def alt_text(figure: Figure) -> str:
             sentences.append(_labelled("Colour", ax.get_ylabel() or ax.get_xlabel()))
             continue
         sentences += [text.get_text() for text in _titles(ax)]
+        if not ax.axison:  # a drawing
+            sentences += [text.get_text() for text in ax.texts]
+            continue
         sentences.append(_labelled("Horizontal axis", ax.get_xlabel()))
         sentences.append(_labelled("Vertical axis", ax.get_ylabel()))
-        names = [text.get_text() for text in ax.get_legend().get_texts()] if ax.get_legend() else []
-        sentences.append(_labelled("Series", ", ".join(names)))
+        sentences.append(_series([ax.get_legend()]))
+    sentences.append(_series(figure.legends))
     one_line = dict.fromkeys(" ".join(sentence.split()) for sentence in sentences)  # what panels share is said once
     return " ".join(line if line.endswith((".", "?")) else f"{line}." for line in one_line if line)
 
@@ -115,6 +119,11 @@ def _show_in_notebook() -> None:
 
 def _labelled(what: str, name: str) -> str:
     return f"{what}: {name}" if name else ""
+
+
+def _series(legends: list[Legend | None]) -> str:
+    names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+    return _labelled("Series", ", ".join(names))
 
 
 def _titles(ax: Axes) -> Iterator[Text]:
