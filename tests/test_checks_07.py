@@ -1,80 +1,95 @@
 """The checks of chapter 07: a right answer passes, and each usual mistake gets its own diagnosis."""
 
-import math
-
+import numpy as np
 import pytest
 import torch
 
 from mvae_lib.evaluation.collapse import word_dropout
 from mvae_lib.exercises import chapter07
+from mvae_lib.training.schedules import beta
 
 
 def not_written_yet(*arguments):
     raise NotImplementedError
 
 
-ALL = [getattr(chapter07, f"exercise_{i}") for i in (1, 2, 3, 4)]
+def check_build(function):
+    return chapter07.exercise_2(function, function)
 
 
-@pytest.mark.parametrize("check", ALL, ids=lambda check: check.__name__)
+ALL = [chapter07.exercise_1, check_build, chapter07.exercise_3, chapter07.exercise_4]
+
+
+@pytest.mark.parametrize("check", ALL, ids=["exercise_1", "exercise_2", "exercise_3", "exercise_4"])
 def test_an_open_exercise_is_not_attempted_and_a_careless_one_gets_words(check):
     assert check(not_written_yet).status == "not attempted"
-    assert check(lambda *arguments: None).message.startswith("Your function returned None")
+    assert "Your function returned None" in check(lambda *arguments: None).message
     broken = check(lambda *arguments: 1 / 0)
     assert broken.status == "not yet"
     assert "ZeroDivisionError" in broken.message
 
 
-def diagnosis(check, function):
-    verdict = check(function)
+def diagnosis(check, *functions):
+    verdict = check(*functions)
     assert not verdict.passed
     return verdict.message
 
 
-def spread(nats, z_size):
-    return torch.full((z_size,), math.sqrt(2 * nats / z_size))
-
-
-def test_idle_mean_diagnoses():
+def test_excess_diagnoses():
     check = chapter07.exercise_1
-    assert check(lambda bits, z: spread(bits * math.log(2), z)).passed
-    assert check(lambda bits, z: -spread(bits * math.log(2), z)).passed
-    assert check(lambda bits, z: torch.eye(z)[0] * math.sqrt(2 * bits * math.log(2))).passed
-    assert "*nats*" in diagnosis(check, spread)
-    assert "half" in diagnosis(check, lambda bits, z: spread(bits * math.log(2) / 2, z))
-    assert "together" in diagnosis(check, lambda bits, z: spread(z * bits * math.log(2), z))
-    assert "yours costs 0.00 bits" in diagnosis(check, lambda bits, z: torch.zeros(z))
-    assert "shape" in diagnosis(check, lambda bits, z: 3.0)
+
+    def right(w, a):
+        return (a - w) ** 2 / (2 * (1 - w**2))
+
+    assert check(right).passed
+    assert "exact posterior" in diagnosis(check, lambda w, a: -0.5 * np.log(1 - w**2))
+    assert "twice" in diagnosis(check, lambda w, a: 2 * right(w, a))
+    assert "Divide by" in diagnosis(check, lambda w, a: (a - w) ** 2 / 2)
+    assert "integration gives" in diagnosis(check, lambda w, a: abs(a - w) / 2)
+    assert "shape" in diagnosis(check, lambda w, a: np.zeros(2))
+
+
+def test_annealing_diagnoses():
+    check = chapter07.exercise_2
+    assert check(beta, word_dropout).passed
+    assert "starts at the maximum" in diagnosis(check, lambda step, m, rate: m * rate**step, word_dropout)
+    assert "no effect" in diagnosis(check, lambda step, m, rate: 1 - rate**step, word_dropout)
+    assert "should be" in diagnosis(check, lambda step, m, rate: m * min(1, step * (1 - rate)), word_dropout)
+    assert "shape" in diagnosis(check, lambda *arguments: np.zeros(3), word_dropout)
 
 
 def test_word_dropout_diagnoses():
-    check = chapter07.exercise_2
-    assert check(word_dropout).passed
+    def check(function):
+        return chapter07.exercise_2(beta, function)
 
     def by(shape, class_=90, keep=False, seed=None):
-        def hide(tokens, probability, generator):
+        def drop(tokens, share, generator):
             generator = generator if seed is None else torch.Generator().manual_seed(seed)
-            coins = torch.rand(shape or tokens.shape, generator=generator) < probability
-            return torch.where(~coins if keep else coins, class_, tokens)
+            sampled = torch.rand(shape or tokens.shape, generator=generator) < share
+            return torch.where(~sampled if keep else sampled, class_, tokens)
 
-        return hide
+        return drop
 
     assert check(by(None)).passed
-    assert "Nothing is hidden" in diagnosis(check, lambda tokens, p, g: tokens)
-    assert "hold" in diagnosis(check, by(None, class_=0))
+    assert "no token is dropped" in diagnosis(check, lambda tokens, p, g: tokens)
+    assert "no event" in diagnosis(check, by(None, class_=0))
     assert "class 90" in diagnosis(check, by(None, class_=91))
     assert "kept a quarter" in diagnosis(check, by(None, keep=True))
-    assert "Whole melodies" in diagnosis(check, by((500, 1)))
-    assert "Whole steps" in diagnosis(check, by((1, 16)))
+    assert "whole melodies" in diagnosis(check, by((500, 1)))
+    assert "whole steps" in diagnosis(check, by((1, 16)))
     assert "seed fixed inside" in diagnosis(check, by(None, seed=0))
-    assert "asked for a quarter" in diagnosis(check, lambda tokens, p, g: word_dropout(tokens, p / 2, g))
+    assert "a quarter should be dropped" in diagnosis(check, lambda tokens, p, g: word_dropout(tokens, p / 2, g))
     assert "give `generator`" in diagnosis(check, lambda tokens, p, g: word_dropout(tokens, p, None))
     assert "shape" in diagnosis(check, lambda tokens, p, g: tokens[:, :1])
 
-    def in_place(tokens, probability, generator):
-        return tokens.copy_(word_dropout(tokens, probability, generator))
+    def in_place(tokens, share, generator):
+        return tokens.copy_(word_dropout(tokens, share, generator))
+
+    def other_numbers(tokens, share, generator):
+        return torch.where(torch.rand(tokens.shape, generator=generator) > 1 - share, 90, tokens)
 
     assert "Return new ones" in diagnosis(check, in_place)
+    assert "other random numbers" in diagnosis(check, other_numbers)
 
 
 def test_hidden_beta_diagnoses():
@@ -87,7 +102,7 @@ def test_hidden_beta_diagnoses():
     assert "nothing is hidden" in diagnosis(check, lambda d, k, steps, z: 0.5)
     assert "Upside down" in diagnosis(check, lambda *arguments: 1 / right(*arguments))
     assert "cancel" in diagnosis(check, lambda d, k, *sizes: 1.0 if d == k else right(d, k, *sizes))
-    assert "I get 32, and you 1" in diagnosis(
+    assert "should be 32, and yours is 1" in diagnosis(
         check, lambda d, k, steps, z: right("sum", k, steps, z) if d != k else right(d, k, steps, z)
     )
 
@@ -100,6 +115,6 @@ def test_cyclical_beta_diagnoses():
 
     assert check(right).passed
     assert "through the whole period" in diagnosis(check, lambda step, period: step % period / period)
-    assert "stops at 1" in diagnosis(check, lambda step, period: 2 * (step % period) / period)
-    assert "climbs once" in diagnosis(check, lambda step, period: min(1.0, 2 * step / period))
+    assert "not exceed 1" in diagnosis(check, lambda step, period: 2 * (step % period) / period)
+    assert "rises once" in diagnosis(check, lambda step, period: min(1.0, 2 * step / period))
     assert "At step 0" in diagnosis(check, lambda step, period: 1 - right(step, period))

@@ -16,7 +16,6 @@ PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_
 OVER_LIMITS = {
     "chapters/01_music_as_data.ipynb",
     "chapters/02_autoencoder.ipynb",
-    "chapters/03_vae.ipynb",
     "chapters/04_reparameterization.ipynb",
     "chapters/06_beta_vae.ipynb",
     "chapters/07_posterior_collapse.ipynb",

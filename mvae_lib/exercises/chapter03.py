@@ -1,5 +1,6 @@
 """The exercises of chapter 03, The variational autoencoder."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,16 +13,16 @@ from mvae_lib.models.posterior import reparameterize
 from mvae_lib.training import objectives
 
 
-def exercise_1(my_kl: Callable) -> Verdict:
-    """`my_kl(mu, sigma)`: KL(N(mu, sigma^2) || N(0, I)) of each example, summed over the dimensions: `[B]`."""
+def exercise_1(gaussian_kl: Callable) -> Verdict:
+    """`gaussian_kl(mu, sigma)`: KL(N(mu, sigma^2) || N(0, I)) of each example, summed over the dimensions: `[B]`."""
 
     def diagnose() -> str | None:
         generator = torch.Generator().manual_seed(0)
         mu = torch.randn(5, 3, generator=generator)
         sigma = 0.2 + 1.5 * torch.rand(5, 3, generator=generator)
-        mine, problem = as_array(my_kl(mu.clone(), sigma.clone()), (5,))
+        mine, problem = as_array(gaussian_kl(mu.clone(), sigma.clone()), (5,))
         if problem:
-            return _sum_of_the_wrong_axis(my_kl(mu.clone(), sigma.clone()), (5, 3)) or problem
+            return _sum_of_the_wrong_axis(gaussian_kl(mu.clone(), sigma.clone()), (5, 3)) or problem
         variance, log = sigma.square(), sigma.log()
         wrong = [
             (
@@ -31,9 +32,9 @@ def exercise_1(my_kl: Callable) -> Verdict:
             (mu.square() + variance - 1 - 2 * log, "This is exactly twice the KL: the 1/2 is missing."),
             (mu.square() + variance - 1 - log, "The 1/2 before mu^2 + sigma^2 - 1 is missing."),
             ((mu.square() + variance) / 2 - log, "The -1 is missing: with mu = 0 and sigma = 1 the KL must be 0."),
-            ((mu.square() + variance - 1) / 2 + log, "log sigma has the wrong sign: a narrow q must cost more."),
+            ((mu.square() + variance - 1) / 2 + log, "log sigma has the wrong sign: a narrow q has a large KL."),
             ((mu.square() + sigma - 1) / 2 - log / 2, "You took sigma for the variance: square it."),
-            ((mu + variance - 1) / 2 - log, "mu enters squared: a mean of -2 costs as much as one of 2."),
+            ((mu + variance - 1) / 2 - log, "mu enters squared: means of -2 and 2 have the same KL."),
             (((mu / sigma).square() + 1 / variance - 1) / 2 + log, "That is the KL the other way round, KL(p || q)."),
         ]
         for values, words in wrong:
@@ -50,7 +51,7 @@ def exercise_1(my_kl: Callable) -> Verdict:
 
 
 def exercise_2(my_elbo: Callable) -> Verdict:
-    """`my_elbo(model, tokens, generator)`: the ELBO of each melody from one draw of z, in nats: `[B]`."""
+    """`my_elbo(model, tokens, generator)`: the ELBO of each melody from one sample of z, in nats: `[B]`."""
 
     def diagnose() -> str | None:
         model, tokens = _small_vae()
@@ -69,8 +70,8 @@ def exercise_2(my_elbo: Callable) -> Verdict:
         wrong = [
             (distortion + rate, "The sign is wrong: this is the loss, and the ELBO is minus it."),
             (-distortion, "The rate is missing: the ELBO is -distortion - KL(q(z | x) || p(z))."),
-            (-distortion + rate, "The rate enters with a minus: information about x has to be paid for."),
-            (-at_mu - rate, "You decoded mu itself. The expectation is over draws: z = mu + sigma * eps."),
+            (-distortion + rate, "The rate enters with a minus, as the distortion does."),
+            (-at_mu - rate, "You decoded mu itself. The expectation is over samples: z = mu + sigma * eps."),
             (-squared - rate, "sigma is a standard deviation, not a variance: z = mu + sigma * eps."),
             (
                 -distortion / tokens.shape[1] - rate,
@@ -83,10 +84,10 @@ def exercise_2(my_elbo: Callable) -> Verdict:
         if not any(np.allclose(mine, right, atol=1e-3) for right in (-distortion - rate, weight)):
             if np.allclose(mine, again):
                 return "Two generators of different seeds gave the same value: give `generator` to torch.randn."
-            return "The values differ from -distortion - rate at the z that `generator` draws."
+            return "The values differ from -distortion - rate at the z that `generator` samples."
         return None
 
-    return judge("3.2", diagnose, "One draw is noisy but unbiased, which is all that training needs.")
+    return judge("3.2", diagnose, "One sample is noisy but unbiased, which is all that training needs.")
 
 
 def exercise_3(my_iwae: Callable) -> Verdict:
@@ -97,10 +98,10 @@ def exercise_3(my_iwae: Callable) -> Verdict:
         mine, problem = as_array(my_iwae(log_w.clone()), (4,))
         if problem:
             rows, _ = as_array(my_iwae(log_w.clone()), (6,))
-            return "You averaged over the examples: the draws are the first axis." if rows is not None else problem
+            return "You averaged over the examples: the samples are the first axis." if rows is not None else problem
         right = objectives.iwae_bound(log_w)
         if np.allclose(mine, log_w.mean(0), atol=1e-4):
-            return "That is the mean of the logs, the ELBO. IWAE takes the log of the mean."
+            return "That is the mean of the logs, an estimate of the ELBO. IWAE takes the log of the mean."
         if np.allclose(mine, log_w.logsumexp(0), atol=1e-4):
             return "That is the log of the sum; for the mean, subtract log k."
         if np.allclose(mine, log_w.exp().mean(0), atol=1e-4):
@@ -119,38 +120,66 @@ def exercise_3(my_iwae: Callable) -> Verdict:
     return judge("3.3", diagnose, "The log of a mean, safe for weights that no computer can hold.")
 
 
-def exercise_4(my_auc: Callable) -> Verdict:
-    """`my_auc(real, fake)`: the chance that a real melody scores above a fake one, ties counting half."""
+def exercise_4(best_q: Callable) -> Verdict:
+    """`best_q(x, w, s, beta)` -> (mu, sigma): the q that maximizes E_q log p(x | z) - beta KL(q || p(z)).
+
+    The model: p(z) = N(0, 1) and p(x | z) = N(w z, s^2), all numbers.
+    """
 
     def diagnose() -> str | None:
-        rng = np.random.default_rng(0)
-        real, fake = rng.normal(1, 1, 40).round(1), rng.normal(0, 1, 40).round(1)
-        mine, problem = as_array(my_auc(real.copy(), fake.copy()), ())
-        if problem:
-            return problem
-        above, same = real[:, None] > fake, real[:, None] == fake
-        right = (above + same / 2).mean()
-        wrong = [
-            (1 - right, "This is 1 minus the AUC: a real melody should score *above* a fake one."),
-            ((real > fake).mean(), "You compared each real melody with one fake only; take all pairs."),
-            (
-                ((real > fake) + (real == fake) / 2).mean(),
-                "You compared each real melody with one fake only; take all pairs.",
-            ),
-            (above.mean(), "Ties count half: a detector that scores everything alike must get 0.5."),
-            ((above + same).mean(), "Ties count half, not whole."),
-            (above.sum() + same.sum() / 2, "Divide by the number of pairs."),
-        ]
-        for value, words in wrong:
-            if np.isclose(mine, value):
-                return words
-        if not np.isclose(mine, right):
-            return f"Expected {right:.3f} in my small example, got {float(mine):.3f}."
-        fewer = np.asarray(my_auc(real[:7].copy(), fake.copy()))
-        expected = ((real[:7, None] > fake) + (real[:7, None] == fake) / 2).mean()
-        return None if np.isclose(fewer, expected) else "It goes wrong where there are fewer real melodies than fakes."
+        for case in ((1.3, 0.8, 0.6, 0.4), (-0.7, 1.7, 1.4, 2.5)):
+            answer = best_q(*case)
+            if answer is None or not isinstance(answer, tuple | list) or len(answer) != 2:
+                return "Return two numbers, mu and sigma of the Gaussian q."
+            mu, sigma = (float(value) for value in answer)
+            if not np.isfinite([mu, sigma]).all() or sigma <= 0:
+                return f"A standard deviation is above 0; with (x, w, s, beta) = {case} yours is {sigma:.3g}."
+            right = _best_q(*case)
+            if np.allclose((mu, sigma), right, atol=1e-4):
+                continue
+            for wrong, words in _slips(*case):
+                if np.allclose((mu, sigma), wrong, atol=1e-4):
+                    return words
+            mine, best = (_objective(*pair, *case) for pair in ((mu, sigma), right))
+            return (
+                f"With (x, w, s, beta) = {case}, the objective is {mine:.3f} nats at your q, and another Gaussian "
+                f"reaches {best:.3f}."
+            )
+        return None
 
-    return judge("3.4", diagnose, "The area under the ROC curve, without drawing the curve.")
+    return judge("3.4", diagnose, "At beta = 1 it is the exact posterior; below 1 it is narrower, above 1 wider.")
+
+
+def _best_q(x: float, w: float, s: float, beta: float) -> tuple[float, float]:
+    """q is proportional to p(x | z)^(1 / beta) p(z): precisions add, and the likelihood's is w^2 / (beta s^2)."""
+    precision = 1 + w**2 / (beta * s**2)
+    return w * x / (beta * s**2) / precision, precision**-0.5
+
+
+def _slips(x: float, w: float, s: float, beta: float) -> list[tuple[tuple[float, float], str]]:
+    """(mu, sigma) of a typical mistake, and what to say of it."""
+    mu, sigma = _best_q(x, w, s, beta)
+    whole = beta + w**2 / s**2
+    no_prior = w**2 / (beta * s**2)
+    return [
+        (_best_q(x, w, s, 1), "That is the exact posterior, the optimum at beta = 1. Where does beta enter?"),
+        (_best_q(x, w, s, 1 / beta), "beta multiplies the log-likelihood in yours; take beta out, and it divides it."),
+        ((mu, sigma**2), "mu is right; your sigma is the variance. Take the square root."),
+        ((mu, sigma**-2), "mu is right; your sigma is the precision. The standard deviation is its -1/2 power."),
+        (
+            (mu, whole**-0.5),
+            "mu is right. sigma is not: divide the whole objective by beta before you read off a log-density.",
+        ),
+        ((x / w, no_prior**-0.5), "The prior is missing: it adds 1 to the precision, and pulls mu towards 0."),
+        (_best_q(x, w, math.sqrt(s), beta), "s is a standard deviation: the log-likelihood divides by 2 s^2."),
+        ((mu / w, sigma), "sigma is right. In mu a factor w is missing: differentiate (x - w z)^2 by z."),
+    ]
+
+
+def _objective(mu: float, sigma: float, x: float, w: float, s: float, beta: float) -> float:
+    """E_q log p(x | z) - beta KL(q || p(z)) at q = N(mu, sigma^2), in nats."""
+    log_likelihood = -((x - w * mu) ** 2 + (w * sigma) ** 2) / (2 * s**2) - math.log(s) - math.log(2 * math.pi) / 2
+    return log_likelihood - beta * ((mu**2 + sigma**2 - 1) / 2 - math.log(sigma))
 
 
 def _seeded(seed: int) -> torch.Generator:
@@ -158,7 +187,7 @@ def _seeded(seed: int) -> torch.Generator:
 
 
 def _small_vae() -> tuple[VAE, torch.Tensor]:
-    """A small VAE that is untrained but talkative: its logits depend on z, its sigmas differ from 1; and 4 melodies."""
+    """A small untrained VAE of large weights: its logits depend on z, its sigmas differ from 1; and 4 melodies."""
     model = VAE(AutoencoderConfig(steps=8, latent=3, embedding=4, hidden=16), _seeded(0))
     with torch.no_grad():
         for parameter in model.parameters():
