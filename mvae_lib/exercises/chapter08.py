@@ -7,73 +7,63 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mvae_lib.exercises import Verdict, as_array, judge
 from mvae_lib.models.config import ModelConfig
 from mvae_lib.models.decoders import FlatDecoder, HierarchicalDecoder
 from mvae_lib.music.melody import STEPS_PER_BAR, VOCABULARY
-from mvae_lib.music.structure import self_similarity
 
 
-def exercise_1(bar_similarity: Callable) -> Verdict:
-    """`bar_similarity(a, b)`: of the steps at which either bar begins a note, the share where both begin the same."""
-
-    def diagnose() -> str | None:
-        a, b = np.zeros((2, STEPS_PER_BAR), np.uint8)
-        a[[0, 2, 4, 6, 10, 14]] = 40, 42, 44, 45, 49, 1
-        b[[0, 2, 5, 6, 14]] = 40, 42, 44, 47, 1  # two notes alike, one later, one higher, one absent; a note-off alike
-        mine, problem = as_array(bar_similarity(a.copy(), b.copy()), ())
-        if problem:
-            return problem
-        if np.isclose(mine, (a == b).mean()):
-            return "That is the share of equal steps: holds count, and most steps are holds."
-        if np.isclose(mine, 3 / 7):
-            return "A note-off (class 1) begins no note: do not count it, neither above nor below."
-        if mine in (2 / 5, 2 / 4):
-            return "You asked where *one* of the bars begins a note; a note that only the other has counts too."
-        if np.isclose(mine, 2 / 3):
-            return "You asked where *both* begin a note; a note that only one of them has counts too."
-        right = self_similarity(np.concatenate([a, b])[None])[0, 0, 1]
-        if not np.isclose(mine, right):
-            return f"Expected {right:.3f} in my small example, got {mine:.3f}."
-        empty = np.asarray(bar_similarity(0 * a, 0 * a))
-        return None if np.isclose(empty, 1) else "Two bars without a note-on are alike: return 1 for them, not 0 / 0."
-
-    return judge(
-        "8.1",
-        diagnose,
-        "In my example two notes of six are alike: a third, where step accuracy would say three quarters.",
-    )
-
-
-def exercise_2(previous_by_bar: Callable) -> Verdict:
-    """`previous_by_bar(tokens)`: what each step reads, cut into bars: `[B, T]` -> `[B, bars, 16]`; 90 for nothing."""
+def exercise_1(jacobian: Callable) -> Verdict:
+    """`jacobian(W, states)`: d s_T / d s_0 of s_t = tanh(W s_{t-1} + u_t), from s_1 .. s_T: `[T, n]` -> `[n, n]`."""
 
     def diagnose() -> str | None:
-        tokens = torch.arange(2, 2 + 2 * 48).view(2, 48) % VOCABULARY
-        mine, problem = as_array(previous_by_bar(tokens.clone()), (2, 3, STEPS_PER_BAR))
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(3, 3, generator=generator, dtype=torch.float64)
+        inputs = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+        first = torch.randn(3, generator=generator, dtype=torch.float64)
+        states = [first]
+        for u in inputs:
+            states.append(torch.tanh(weight @ states[-1] + u))
+        mine, problem = as_array(jacobian(weight.clone(), torch.stack(states[1:])), (3, 3))
         if problem:
             return problem
-        bars = tokens.view(2, 3, STEPS_PER_BAR).numpy()
-        nothing, shifted = np.full((2, 1), VOCABULARY), np.roll(tokens.numpy(), 1, 1)
-        right = np.concatenate([nothing, shifted[:, 1:]], 1).reshape(bars.shape)
-        if np.array_equal(mine, bars):
-            return "Each step reads the token that it is to predict: shift by one step first."
-        if np.array_equal(mine, np.roll(tokens.numpy(), -1, 1).reshape(bars.shape)):
-            return "Shifted the wrong way: each step would read the token after it."
-        if np.array_equal(mine, shifted.reshape(bars.shape)):
-            return "torch.roll goes round: the first step of the melody reads its last token, and should read 90."
-        if np.array_equal(mine[:, :, 1:], bars[:, :, :-1]) and (mine[:, 1:, 0] == mine[:, :1, 0]).all():
-            return "The first step of every bar reads nothing: shift first and cut then, so that a token crosses."
-        if np.array_equal(mine, right):
+
+        def last_state(state: Tensor) -> Tensor:
+            for u in inputs:
+                state = torch.tanh(weight @ state + u)
+            return state
+
+        right = torch.autograd.functional.jacobian(last_state, first).numpy()
+        if np.allclose(mine, right):
             return None
-        if np.array_equal(mine.reshape(2, -1)[:, 1:], right.reshape(2, -1)[:, 1:]):
-            return f"There is no start token: before the first step stands {VOCABULARY}, which is read as zeros."
-        if np.array_equal(mine, np.swapaxes(right.reshape(2, STEPS_PER_BAR, 3), 1, 2)):
-            return "The steps are dealt out to the bars one by one; a bar is 16 steps in a row."
-        return "That is not the token before each step, cut into bars."
+        steps = [(1 - state**2)[:, None] * weight for state in states[1:]]
+        early = [(1 - state**2)[:, None] * weight for state in states[:-1]]
+        wrong = {
+            "That is W to the power T: the derivative of tanh, 1 - s_t^2, is missing in each factor.": [weight] * 5,
+            "The factors stand in the order of time; the chain rule puts the last step on the left.": steps[::-1],
+            "The derivative of tanh belongs to the state that comes out of the step, s_t and not s_{t-1}.": early,
+            "You multiplied the columns of W by 1 - s_t^2; row i of W makes component i of the state.": [
+                weight * (1 - state**2)[None] for state in states[1:]
+            ],
+        }
+        for words, factors in wrong.items():
+            if np.allclose(mine, _product(factors)):
+                return words
+        if np.allclose(mine, right.T):
+            return "That is the transpose: row i of a Jacobian is the gradient of component i of s_T."
+        return f"Against automatic differentiation, the largest difference is {np.abs(mine - right).max():.3f}."
 
-    return judge("8.2", diagnose, "Shifted first, cut afterwards: one token crosses each bar line.")
+    return judge("8.1", diagnose, "The product of the five Jacobians is what automatic differentiation gives.")
+
+
+def _product(factors: list[Tensor]) -> np.ndarray:
+    """J_T ... J_1 from the list J_1 .. J_T."""
+    product = torch.eye(len(factors[0]), dtype=factors[0].dtype)
+    for factor in factors:
+        product = factor @ product
+    return product.numpy()
 
 
 class _Toy(NamedTuple):
@@ -113,7 +103,7 @@ def _written(
 
 
 def exercise_3(write: Callable) -> Verdict:
-    """`write(embeddings, start, step)`: bar after bar, on its own tokens: `[B, bars, C]` -> `[B, 16 bars]`."""
+    """`write(embeddings, start, step)`: free-running, bar after bar: `[B, bars, C]` -> `[B, 16 bars]`."""
 
     def diagnose() -> str | None:
         generator = torch.Generator().manual_seed(0)
@@ -140,7 +130,7 @@ def exercise_3(write: Callable) -> Verdict:
     return judge("8.3", diagnose, "The state starts anew in every bar, and the token goes on.")
 
 
-def exercise_4(reads: Callable) -> Verdict:
+def exercise_2(reads: Callable) -> Verdict:
     """`reads(logits, z, tokens, step)`: which tokens the logits of that step depend on, a mask `[T]`."""
 
     def diagnose() -> str | None:
@@ -170,7 +160,7 @@ def exercise_4(reads: Callable) -> Verdict:
         return None
 
     praise = "A flat decoder reads all tokens before; a hierarchical one its own bar and one token more."
-    return judge("8.4", diagnose, praise)
+    return judge("8.2", diagnose, praise)
 
 
 @torch.no_grad()
@@ -188,3 +178,108 @@ def _decoders(steps: int, bar: int) -> list[tuple[nn.Module, Tensor, Tensor]]:
         tokens[0, [1, 5]] = 0
         made.append((decoder, torch.randn(1, 4, generator=generator), tokens))
     return made
+
+
+class _Core(nn.Module):
+    """A flat decoder as chapter 05 builds it, of embeddings of 6 numbers."""
+
+    def __init__(self, units: int = 7, z_size: int = 6):
+        super().__init__()
+        self.start = nn.Linear(z_size, 2 * units)
+        self.lstm = nn.LSTM(VOCABULARY + z_size, units, batch_first=True)
+        self.output = nn.Linear(units, VOCABULARY)
+
+    def forward(self, z: Tensor, tokens: Tensor) -> Tensor:
+        previous = _previous(tokens)
+        return self.read(z, previous)[0]
+
+    def read(self, z: Tensor, previous: Tensor, state: tuple | None = None, swapped: bool = False) -> tuple:
+        """Logits of the steps that read `previous` `[B, steps, V]`, and the state after them."""
+        c, h = torch.tanh(self.start(z)).chunk(2, -1)
+        c, h = (h, c) if swapped else (c, h)
+        state = (h[None].contiguous(), c[None].contiguous()) if state is None else state
+        read = torch.cat([previous, z[:, None].expand(-1, previous.shape[1], -1)], -1)
+        hidden, state = self.lstm(read, state)
+        return self.output(hidden), state
+
+
+def _previous(tokens: Tensor) -> Tensor:
+    """`[B, T]` -> one-hot vectors of the tokens before each step, `[B, T, V]`; zeros before the first."""
+    return F.pad(F.one_hot(tokens.long(), VOCABULARY).float(), (0, 0, 1, 0))[:, :-1]
+
+
+def _bar_after_bar(core: _Core, embeddings: Tensor, tokens: Tensor, mistake: str = "") -> Tensor:
+    """What `hierarchical_logits` should return, or what it returns with a usual mistake."""
+    previous, logits, state = _previous(tokens), [], None
+    if mistake == "not shifted":
+        previous = F.one_hot(tokens, VOCABULARY).float()
+    for bar, read in enumerate(previous.split(STEPS_PER_BAR, 1)):
+        if mistake == "own forward":
+            read = _previous(tokens[:, bar * STEPS_PER_BAR : (bar + 1) * STEPS_PER_BAR])
+        embedding = embeddings[:, 0 if mistake == "first embedding" else bar]
+        state = state if mistake == "state" else None
+        written, state = core.read(embedding, read, state, mistake == "swapped")
+        logits.append(written)
+    return torch.cat(logits, 1)
+
+
+_IN_WORDS = {
+    "own forward": "The first step of every bar reads zeros, as if the melody began there: shift the whole melody by "
+    "one step first and cut it into bars then, so that one token crosses each bar line.",
+    "state": "The state crosses the bar line: begin each bar with tanh(core.start(embedding)).",
+    "first embedding": "All bars are decoded from the first embedding: bar n takes embeddings[:, n].",
+    "swapped": "h and c of the core decoder are exchanged: core.start gives c first, and nn.LSTM takes (h, c).",
+    "not shifted": "Each step reads the token that it is to predict: shift the melody by one step first.",
+}
+
+
+def _diagnose_conductor(made: nn.Module, z: Tensor, bars: int, units: int) -> str | None:
+    """What is wrong with the embeddings of a Conductor, or None."""
+    for name in ("start", "lstm"):
+        if not isinstance(getattr(made, name, None), nn.Module):
+            return f"Name the layers as chapter 05 does: the Conductor has no layer called {name!r}."
+    mine, problem = as_array(made(z, bars), (len(z), bars, units))
+    if problem:
+        return f"Conductor: {problem}"
+    zeros, linear = z.new_zeros(len(z), bars, 1), made.start(z)
+    c, h = torch.tanh(linear).chunk(2, -1)
+    states = {
+        None: (h, c),
+        "h and c are exchanged: the first half of start(z) is c, and nn.LSTM takes (h, c).": (c, h),
+        "The initial state is tanh of the linear layer, and the tanh is missing.": linear.chunk(2, -1)[::-1],
+        "The LSTM starts from zeros: its initial state comes from z.": (0 * h, 0 * c),
+    }
+    for words, (h, c) in states.items():
+        out, _ = made.lstm(zeros, (h[None].contiguous(), c[None].contiguous()))
+        if np.allclose(mine, out, atol=1e-5):
+            return words and f"Conductor: {words}"
+    return "Conductor: the embeddings are the LSTM's outputs at each bar, with zeros [batch, bars, 1] as its input."
+
+
+def exercise_4(conductor: Callable, hierarchical_logits: Callable) -> Verdict:
+    """`Conductor(z_size, units)` and `hierarchical_logits(conductor, core, z, tokens)` -> `[B, T, V]`."""
+
+    @torch.no_grad()
+    def diagnose() -> str | None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            made, core = conductor(5, 6), _Core()
+            for parameter in [*made.parameters(), *core.parameters()]:
+                parameter.normal_(0, 0.5)
+            z, tokens = torch.randn(3, 5), torch.randint(0, VOCABULARY, (3, 4 * STEPS_PER_BAR))
+        problem = _diagnose_conductor(made, z, 4, 6)
+        if problem:
+            return problem
+        mine, problem = as_array(hierarchical_logits(made, core, z, tokens.clone()), (*tokens.shape, VOCABULARY))
+        if problem:
+            return f"hierarchical_logits: {problem}"
+        embeddings = made(z, 4)
+        if np.allclose(mine, _bar_after_bar(core, embeddings, tokens), atol=1e-5):
+            return None
+        for mistake, words in _IN_WORDS.items():
+            if np.allclose(mine, _bar_after_bar(core, embeddings, tokens, mistake), atol=1e-5):
+                return f"hierarchical_logits: {words}"
+        different = np.abs(mine - _bar_after_bar(core, embeddings, tokens).numpy()).max((0, 2)) > 1e-5
+        return f"hierarchical_logits: the logits differ from step {int(different.argmax()) + 1} on."
+
+    return judge("8.4", diagnose, "Batched over the bars, your logits are those of the bars one after another.")
