@@ -209,3 +209,16 @@ def test_only_a_cell_tagged_live_sound_may_play_other_notes(tags, same, element)
     cell = nbformat.from_dict({"metadata": {"tags": tags}})
     assert compare_outputs(exactly, cell, html(5), html(6)) is same
     assert not compare_outputs(exactly, cell, [new_output("display_data", data={"text/plain": "none"})], html(6))
+
+
+def test_trained_figures_may_differ_more_than_other_decimals_but_not_in_their_words():
+    cell = nbformat.v4.new_code_cell(metadata={"tags": ["trained-figures"]})
+
+    def same(mine, stored, cell=cell):
+        both = [[nbformat.v4.new_output("stream", text=text)] for text in (mine, stored)]
+        return compare_outputs(lambda outputs, stored, _: outputs == stored, cell, *both)
+
+    assert same("loss   9.81 ± 0.31\n", "loss  12.40 ± 0.52\n")
+    assert not same("loss  12.40\n", "rate  12.40\n") and not same("loss 30.0\n", "loss 12.4\n")
+    assert not same("3 seeds 1.0\n", "4 seeds 1.0\n")
+    assert not same("loss  9.81\n", "loss 12.40\n", nbformat.v4.new_code_cell())
