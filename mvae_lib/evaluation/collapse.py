@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mvae_lib.evaluation.metrics import onset_accuracy
+from mvae_lib.models import generate
 from mvae_lib.models.autoencoder import VAE
 from mvae_lib.models.musicvae import MusicVAE
 from mvae_lib.music.melody import VOCABULARY
@@ -24,15 +25,12 @@ START_OF_SEQUENCE = VOCABULARY  # read as an input of zeros, as before the first
 
 
 def word_dropout(tokens: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
-    """Tokens `[B, T]`, each replaced by `START_OF_SEQUENCE` with `probability`, independently of all others.
+    """`models.generate.word_dropout` of melodies `[B, T]`: what is dropped becomes `START_OF_SEQUENCE`.
 
     For the tokens that a decoder *reads*; what it has to predict stays whole. Raises ValueError for a probability
     outside 0 to 1.
     """
-    if not 0 <= probability <= 1:
-        raise ValueError(f"a probability lies between 0 and 1, not {probability}")
-    hidden = torch.rand(tokens.shape, generator=generator, device=tokens.device) < probability
-    return tokens.long().masked_fill(hidden, START_OF_SEQUENCE)
+    return generate.word_dropout(tokens, (VOCABULARY,), probability, generator)
 
 
 class CollapseReport(NamedTuple):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from mvae_lib.models.stepping import NextToken
-from mvae_lib.models.tracks import join_tracks, split_tracks
+from mvae_lib.models.tracks import join_tracks, split_tracks, start_of_sequence
 
 Sampler = Callable[[Tensor], Tensor]
 
@@ -116,8 +116,11 @@ def word_dropout(
     """`tokens`, of which each step is replaced, with `probability`, by the start-of-sequence input: read as zeros.
 
     Shapes as in `generate`; the tracks of one step are dropped together. A decoder that cannot rely on the previous
-    tokens has to take more from z. Source: Bowman et al. 2016, section 3.2.
+    tokens has to take more from z. Raises ValueError for a probability outside 0 to 1. Source: Bowman et al. 2016,
+    section 3.2.
     """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"a probability lies between 0 and 1, not {probability}")
     dropped = torch.rand(tokens.shape[:2], generator=generator, device=tokens.device) < probability
-    start = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
+    start = start_of_sequence(vocab_sizes, tokens.device)
     return torch.where(dropped if tokens.ndim == 2 else dropped.unsqueeze(-1), start, tokens.long())

@@ -57,8 +57,13 @@ def shift_right(tokens: Tensor, vocab_sizes: Sequence[int]) -> Tensor:
 
     The first step finds the start-of-sequence input: the class after each track's last one, read as all zeros.
     """
-    start = torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=tokens.device)
+    start = start_of_sequence(vocab_sizes, tokens.device)
     return torch.cat([start.expand(tokens[:, :1].shape), tokens[:, :-1].long()], 1)
+
+
+def start_of_sequence(vocab_sizes: Sequence[int], device: torch.device) -> Tensor:
+    """The start-of-sequence input as tokens of one step: `[]`, or `[tracks]` with several tracks."""
+    return torch.tensor(vocab_sizes if len(vocab_sizes) > 1 else vocab_sizes[0], device=device)
 
 
 def with_control(inputs: Tensor, control: Tensor | None, depth: int) -> Tensor:
