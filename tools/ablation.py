@@ -11,7 +11,6 @@ at the end of each stage in `build/ablation`, and a run that was cut off goes on
 `datasets/sweeps/decoder_ablation.json`; a run that is in it already, under the same configuration, is not made again.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -24,9 +23,6 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tools"))
-
-import pretrain  # noqa: E402
 
 from mvae_lib import training  # noqa: E402
 from mvae_lib._files import write_whole  # noqa: E402
@@ -35,10 +31,11 @@ from mvae_lib.models.config import Configuration, ModelConfig, TrainingConfig  #
 from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
 from mvae_lib.music.melody import STEPS_PER_BAR  # noqa: E402
 from mvae_lib.training import checkpoints  # noqa: E402
+from tools import pretrain, sweeps  # noqa: E402
 
 COMMAND = "python tools/ablation.py"
 BUILD = ROOT / "build" / "ablation"
-RESULT = ROOT / "datasets" / "sweeps" / "decoder_ablation.json"
+NAME = "decoder_ablation"
 BARS = 16
 BASE = ModelConfig(steps=BARS * STEPS_PER_BAR, z_size=128, encoder_units=128, decoder_layers=1, scaled_init=True)
 TRAINING = TrainingConfig(
@@ -106,9 +103,10 @@ def interaction(model: MusicVAE, windows: torch.Tensor) -> float | None:
 
 def stored() -> dict[tuple[str, int], dict]:
     """The runs of the stored table whose configuration is today's."""
-    if not RESULT.exists():
+    result = sweeps.FOLDER / f"{NAME}.json"
+    if not result.exists():
         return {}
-    table = json.loads(RESULT.read_text(encoding="utf-8"))
+    table = json.loads(result.read_text(encoding="utf-8"))
     if table["training"] != json.loads(json.dumps(asdict(TRAINING))):
         return {}
     models = {name: json.loads(json.dumps(asdict(configuration(name).model))) for name in VARIANTS}
@@ -168,16 +166,14 @@ def collect() -> None:
         "variants": variants,
         "runs": [done[key] for key in runs() if key in done],
     }
-    write_whole(RESULT, (json.dumps(table, indent=1) + "\n").encode("utf-8"))
-    print(f"{len(table['runs'])} of {len(runs())} runs are in {RESULT.relative_to(ROOT)}")
+    sweeps.write(NAME, table, len(table["runs"]), len(runs()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = sweeps.command_line(__doc__)
     parser.add_argument(
         "--process", nargs=2, type=int, default=(0, 1), metavar=("I", "N"), help="run number I modulo N"
     )
-    parser.add_argument("--collect", action="store_true", help="train nothing, write the table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -185,7 +181,6 @@ def main() -> None:
     part, parts = arguments.process
     for name, seed in [] if arguments.collect else runs()[part::parts]:
         run(name, seed)
-    RESULT.parent.mkdir(exist_ok=True)
     collect()
 
 

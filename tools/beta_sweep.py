@@ -6,13 +6,15 @@ For each seed, one model is trained at beta .05 (the warm start) and copied for 
 beta 1 from its first update (the cold start). Everything is measured on the test split. Chapter: 06.
 """
 
-import json
+import sys
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mvae_lib import training
 from mvae_lib.data.folk import folk_melodies, transpose_to_all_keys
@@ -23,8 +25,8 @@ from mvae_lib.models.config import TrainingConfig
 from mvae_lib.models.posterior import Posterior
 from mvae_lib.music.attributes import note_density
 from mvae_lib.training.objectives import active_units, decompose_kl, gaussian_kl, reconstruction
+from tools import sweeps
 
-PATH = Path(__file__).resolve().parents[1] / "datasets" / "sweeps" / "beta_vae.json"
 BETAS, SEEDS = (0.05, 0.2, 0.5, 1.0, 3.0), (0, 1, 2)
 HIDDEN, BATCH, FIRST, REST = 128, 64, 400, 500  # units; melodies; updates of the start and after it
 SIZES = (32, 128, 512)  # posteriors in an estimate of the parts of the KL
@@ -102,8 +104,7 @@ def main() -> None:
         config = {"hidden": HIDDEN, "batch": BATCH, "updates": [FIRST, REST], "learning_rate": 3e-3, "seeds": SEEDS}
         sweep = {"command": "python tools/beta_sweep.py", "config": config, "betas": BETAS, "sizes": SIZES}
         sweep |= {"real_density": float(density.mean()), "melodies": len(x), "runs": runs}
-        PATH.parent.mkdir(exist_ok=True)
-        PATH.write_text(json.dumps(sweep, indent=1) + "\n", encoding="utf-8", newline="\n")
+        sweeps.write("beta_vae", sweep, len(runs), len(SEEDS) * (len(BETAS) + 1))
 
 
 if __name__ == "__main__":

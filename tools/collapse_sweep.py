@@ -10,7 +10,6 @@ measured on held-out melodies. Each run is saved in `build/collapse_sweep` when 
 goes on with the next run. The result is `datasets/sweeps/posterior_collapse.json`.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -38,10 +37,11 @@ from mvae_lib.training import objectives  # noqa: E402
 from mvae_lib.training.loop import start_run, train  # noqa: E402
 from mvae_lib.training.objectives import Batch, Losses, Objective, reconstruction  # noqa: E402
 from mvae_lib.training.schedules import beta as annealed_beta  # noqa: E402
+from tools import sweeps  # noqa: E402
 
 COMMAND = "python tools/collapse_sweep.py"
 BUILD = ROOT / "build" / "collapse_sweep"
-RESULT = ROOT / "datasets" / "sweeps" / "posterior_collapse.json"
+NAME = "posterior_collapse"
 SEEDS = 3
 FREE_BITS = 8.0  # per bar
 Cost = Callable[[Tensor, Tensor, int], Tensor]  # (distortion [batch], KL [batch, z], step) -> the loss, a scalar
@@ -229,15 +229,11 @@ def collect() -> None:
         "cures": [result for result in done if "variant" in result],
         "lengths": [result for result in done if "bars" in result],
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    write_whole(RESULT, (json.dumps(table, indent=1) + "\n").encode("utf-8"))
-    print(f"{len(done)} of {len(runs())} runs are in {RESULT.relative_to(ROOT)}")
+    sweeps.write(NAME, table, len(done), len(runs()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collect", action="store_true", help="train nothing, write the table")
-    only_collect = parser.parse_args().collect
+    only_collect = sweeps.command_line(__doc__).parse_args().collect
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     BUILD.mkdir(parents=True, exist_ok=True)

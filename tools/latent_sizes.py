@@ -10,7 +10,6 @@ reference n-gram model of what is decoded from latent vectors sampled in several
 `build/latent_sizes` when it is done. The result is `datasets/sweeps/latent_sizes.json`.
 """
 
-import argparse
 import json
 import platform
 import sys
@@ -34,10 +33,11 @@ from mvae_lib.data.ngram import NGram  # noqa: E402
 from mvae_lib.evaluation.metrics import exact_match, onset_accuracy, step_accuracy  # noqa: E402
 from mvae_lib.models.autoencoder import Autoencoder, AutoencoderConfig, decode_greedy  # noqa: E402
 from mvae_lib.music.melody import VOCABULARY  # noqa: E402
+from tools import sweeps  # noqa: E402
 
 COMMAND = "python tools/latent_sizes.py"
 BUILD = ROOT / "build" / "latent_sizes"
-RESULT = ROOT / "datasets" / "sweeps" / "latent_sizes.json"
+NAME = "latent_sizes"
 SIZES, SEEDS, CHAPTER_SIZE = (2, 8, 32, 128), (0, 1, 2), 32
 EMBEDDING, HIDDEN, UPDATES, BATCH, LEARNING_RATE = 16, 512, 2000, 128, 2e-3
 SAMPLES = 1000
@@ -159,15 +159,11 @@ def collect() -> None:
         "pca": stored.get("pca", {}),
         "runs": done,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    write_whole(RESULT, (json.dumps(table, indent=1) + "\n").encode("utf-8"))
-    print(f"{len(done)} of {len(runs())} runs are in {RESULT.relative_to(ROOT)}")
+    sweeps.write(NAME, table, len(done), len(runs()))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collect", action="store_true", help="train nothing, write the table")
-    collect_only = parser.parse_args().collect
+    collect_only = sweeps.command_line(__doc__).parse_args().collect
     torch.set_num_threads(1)
     BUILD.mkdir(parents=True, exist_ok=True)
     if not collect_only:

@@ -10,7 +10,6 @@ is kept in `build/two_bars`. The result is `datasets/sweeps/two_bars.json`; it h
 which `tests/test_two_bars.py` computes again.
 """
 
-import argparse
 import copy
 import json
 import os
@@ -37,10 +36,11 @@ from mvae_lib.models.latent_model import LatentModel  # noqa: E402
 from mvae_lib.models.musicvae import MusicVAE, count_parameters  # noqa: E402
 from mvae_lib.music.attributes import note_density  # noqa: E402
 from mvae_lib.training.objectives import BITS_PER_NAT, Batch, Losses, musicvae_loss, reconstruction  # noqa: E402
+from tools import sweeps  # noqa: E402
 
 COMMAND = "python tools/two_bars.py"
 BUILD = ROOT / "build" / "two_bars"
-RESULT = ROOT / "datasets" / "sweeps" / "two_bars.json"
+NAME = "two_bars"
 SMALL = ModelConfig(z_size=32, encoder_units=64, decoder_units=128, decoder_layers=1, scaled_init=True)
 MODELS = {
     "recurrent": SMALL,
@@ -165,21 +165,17 @@ def collect(test: np.ndarray, ngram: NGram) -> None:
         "sampling_probability": SAMPLING,
         "runs": sorted(done, key=lambda result: (list(MODELS).index(result["model"]), result["seed"])),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    write_whole(RESULT, (json.dumps(table, indent=1) + "\n").encode("utf-8"))
-    print(f"{len(done)} of {len(MODELS) * len(SEEDS)} runs are in {RESULT.relative_to(ROOT)}")
+    sweeps.write(NAME, table, len(done), len(MODELS) * len(SEEDS))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--collect", action="store_true", help="train nothing, write the table")
-    arguments = parser.parse_args()
+    only_collect = sweeps.command_line(__doc__).parse_args().collect
     torch.set_num_threads(1)
     BUILD.mkdir(parents=True, exist_ok=True)
     train, test = folk_melodies(2, "train").tokens, folk_melodies(2, "test").tokens
     ngram = NGram(transpose_to_all_keys(train), order=5)
     for seed in SEEDS:
-        for name in [] if arguments.collect else MODELS:
+        for name in [] if only_collect else MODELS:
             run(name, seed, train, test, ngram)
     collect(test, ngram)
 
