@@ -12,9 +12,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Files of the first edition that have not been rewritten yet. Take a name out when its file is.
-NOT_YET: set[str] = set()
-
 TERMS = {
     r"\brebuil(?:t|ds|ding)\b": "reconstruct",
     r"\bcopyist\b": "reconstruction",
@@ -123,10 +120,7 @@ def found_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("name", searched())
 def test_the_text_uses_the_terms_of_the_field(name):
     found = found_in(ROOT / name)
-    if name in NOT_YET:
-        assert found, f"{name} has none of the old terms any more: take it out of NOT_YET"
-    else:
-        assert found == []
+    assert found == []
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,6 @@ from tools import notebooks
 from tools.nbval_comparison import compare_outputs, same_but_for_last_digits
 
 PATHS = {f"{path.parent.name}/{path.name}": path for path in notebooks.notebook_paths()}
-# Notebooks of the first edition that are larger than the second allows. Take a name out when its chapter is rewritten.
-OVER_LIMITS: set[str] = set()
-# Chapters whose heading is that of the first edition, or that are not written. Take a name out when it is.
-NOT_YET_RENAMED: set[str] = set()
 SOLUTIONS = [name for name in PATHS if name.startswith("solutions/")]
 
 
@@ -31,9 +27,8 @@ def test_a_chapter_has_one_title_in_the_readme_in_the_notebook_and_on_the_map(ch
     (found,) = re.findall(rf"\| \[{chapter.number:02} ([^]]+)\]\((chapters/\S+)\) \|", readme)
     title, path = found
     assert title == chapter.title
-    if path not in NOT_YET_RENAMED:
-        assert path in PATHS
-        assert notebooks.read(PATHS[path]).cells[0].source.startswith(f"# {chapter.number:02} · {chapter.title}\n")
+    assert path in PATHS
+    assert notebooks.read(PATHS[path]).cells[0].source.startswith(f"# {chapter.number:02} · {chapter.title}\n")
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -43,11 +38,7 @@ def test_stored_notebook_is_in_the_normal_form(name):
 
 @pytest.mark.parametrize("name", PATHS)
 def test_stored_notebook_is_as_small_as_a_chapter_may_be_and_its_figures_as_large(name):
-    found = notebooks.over_limits(PATHS[name])
-    if name in OVER_LIMITS:
-        assert found, f"{name} is within the limits now: take it out of OVER_LIMITS"
-    else:
-        assert found == []
+    assert notebooks.over_limits(PATHS[name]) == []
 
 
 @pytest.mark.parametrize("name", SOLUTIONS)
